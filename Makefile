@@ -1,0 +1,46 @@
+# Each target does everything that it needs, on a machine that has Python 3.11 or later and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint format docs clean
+
+# Run a line on simulated steel: verdicts, a history, overlays.
+demo: .venv/demo
+	rm -rf demo
+	$(BIN)/linecore init demo --source simulator --name demo
+	$(BIN)/linecore check demo/line.toml
+	$(BIN)/linecore serve demo/line.toml --until-exhausted
+	$(BIN)/linecore history --config demo/line.toml --limit 20
+	@echo "history: demo/history.db   overlays: demo/evidence   next: docs/first-line.md"
+
+# Run all tests.
+test: .venv/dev
+	$(BIN)/pytest
+
+# Check style and types of source and tests.
+lint: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+# Write what docs quote from the code: options, help texts.
+docs: .venv/dev
+	$(BIN)/python -m tests.docs
+
+format: .venv/dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf .venv demo dist
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@ .venv/demo

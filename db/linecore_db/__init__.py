@@ -1,0 +1,1 @@
+"""The defect history: what was decided, when, why, and what became of it."""

@@ -1,0 +1,113 @@
+"""``linecore serve``: run lines until they are told to stop, or have run dry."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event as Flag
+from types import FrameType
+
+import click
+
+from linecore.config import LineConfig, load_config
+from linecore.errors import ConfigError
+from linecore.line import Line
+
+LOOK_EVERY_S = 0.1
+
+
+@click.command(epilog="Example: linecore serve line.toml")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="LINE.toml...")
+@click.option("--until-exhausted", is_flag=True, help="End when every source has run dry.")
+def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
+    """Run one or several lines (default: line.toml).
+
+    SIGTERM and SIGINT drain: no more frames are taken, those that were taken are inspected and recorded, exit code 0.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configs = [load_config(path) for path in files or (Path("line.toml"),)]
+    _refuse_namesakes(configs)
+    _leave_cores_to_workers()
+    with ExitStack() as stack:
+        stopping = stack.enter_context(_stop_signals())
+        for config in configs:
+            stack.enter_context(_sole_server(config))
+        lines = [Line.from_config(config) for config in configs]
+        running: list[Line] = []
+        try:
+            for line in lines:
+                line.start()
+                running.append(line)
+                click.echo(f"{line.name}: serving from {', '.join(line.sources)}", err=True)
+            _wait(lines, stopping, until_exhausted)
+        finally:
+            for line in running:
+                click.echo(f"{line.name}: {line.stop()}", err=True)
+
+
+def _wait(lines: Sequence[Line], stopping: Flag, until_exhausted: bool) -> None:
+    while not stopping.wait(LOOK_EVERY_S):
+        if until_exhausted and all(line.exhausted.is_set() for line in lines):
+            return
+
+
+def _refuse_namesakes(configs: Sequence[LineConfig]) -> None:
+    seen: dict[str, LineConfig] = {}
+    for config in configs:
+        if first := seen.get(config.line.name):
+            raise ConfigError(
+                f"{config.path.name}: line.name is {config.line.name!r}, which {first.path.name} has too; "
+                "lines that are served together need names of their own"
+            )
+        seen[config.line.name] = config
+
+
+def _leave_cores_to_workers() -> None:
+    """OpenCV's own thread pool would fight the workers for the cores."""
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Flag]:
+    """Yield a flag that SIGTERM and SIGINT set; a second signal ends the process at once, as usual."""
+    stopping = Flag()
+    before: dict[signal.Signals, object] = {}
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stopping.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, stop)
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
+
+
+@contextmanager
+def _sole_server(config: LineConfig) -> Iterator[None]:
+    """Hold the lock of a line: two processes that serve the same one would inspect its frames twice."""
+    folder = config.folder / ".linecore" / config.line.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "serving.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ConfigError(
+                f"{config.path.name}: the line {config.line.name!r} is being served already, by process "
+                f"{lock.read().strip() or 'unknown'}; stop that one first"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

@@ -1,0 +1,155 @@
+"""line.toml -> LineConfig, and every mistake in it -> one sentence with file, key, value and wish."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+from linecore.alarms import AlarmRule
+from linecore.decision import DecisionRules
+from linecore.errors import ConfigError
+from linecore.inspection import Decision
+from linecore.validation import shown_value, validate
+
+_SECRET = re.compile(r"\$\{(\w+)\}")
+
+
+def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    path = path.expanduser()
+    return path if folder is None else Path(folder) / path
+
+
+LinePath = Annotated[Path, AfterValidator(_beside_the_file)]
+"""A path in a plugin's ``Config``: relative ones count from the folder of line.toml."""
+
+
+class LineSettings(BaseModel):
+    """The table ``[line]``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="what the line is called in the history; letters, digits, '.', '_' and '-', 64 at most",
+    )
+    workers: int | None = Field(None, ge=1, le=256, description="threads that inspect; unset: one for each core")
+    intake: int | None = Field(None, ge=1, description="frames that wait for a worker; unset: two for each worker")
+    explain: tuple[Decision, ...] = Field(
+        (Decision.FAIL, Decision.UNCERTAIN), description="decisions whose frames get a heat map"
+    )
+    lane_mb: float = Field(256, gt=0, description="megabytes of inspections that may wait for one sink")
+    sink_timeout_s: float = Field(10, gt=0, description="seconds after which a busy sink is reported as stalled")
+    sink_attempts: int = Field(
+        10, ge=1, description="times that a batch is offered to a sink that is not durable before it is let go"
+    )
+    drain_timeout_s: float = Field(30, gt=0, description="seconds that stopping waits for the sinks")
+
+
+@dataclass(frozen=True, slots=True)
+class PluginTable:
+    """One table ``[plugins.<name>]``, not yet validated by its plugin."""
+
+    name: str
+    type: str
+    options: Mapping[str, Any]
+    shown: Mapping[str, Any]  # as written: ${NAME} where a secret stands
+
+
+@dataclass(frozen=True, slots=True)
+class LineConfig:
+    """A line's file, read and validated but for the plugins' own options."""
+
+    path: Path
+    line: LineSettings
+    decision: DecisionRules
+    plugins: tuple[PluginTable, ...]
+    alarms: tuple[AlarmRule, ...]
+    hash: str  # sha256 of the file's content, secrets left out
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file, which relative paths count from."""
+        return self.path.parent
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: LineSettings
+    decision: DecisionRules = DecisionRules()
+    plugins: dict[str, dict[str, Any]] = {}
+    alarms: tuple[AlarmRule, ...] = ()
+
+
+def _with_secrets(value: Any, environment: Mapping[str, str], where: str, key: str) -> Any:
+    """Return *value* with each ${NAME} replaced from the environment."""
+    if isinstance(value, str):
+
+        def secret(match: re.Match[str]) -> str:
+            name = match.group(1)
+            if name not in environment:
+                raise ConfigError(f"{where}: {key} is {value!r}, but the environment has no {name}; export it first")
+            return environment[name]
+
+        return _SECRET.sub(secret, value)
+    if isinstance(value, dict):
+        return {
+            name: _with_secrets(inner, environment, where, f"{key}.{name}" if key else name)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_secrets(inner, environment, where, f"{key}.{at}") for at, inner in enumerate(value)]
+    return value
+
+
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> LineConfig:
+    """Read a line's file.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or something in it is wrong.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; `linecore init` writes one") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; name a readable TOML file") from None
+    return parse_config(content, path, os.environ if environment is None else environment)
+
+
+def parse_config(content: bytes, path: Path, environment: Mapping[str, str]) -> LineConfig:
+    """Validate the content of a line's file; *path* is where it stands.
+
+    Raises:
+        ConfigError: it is not TOML, or something in it is wrong.
+    """
+    where = path.name
+    try:
+        written = tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not valid TOML: {error}; mend that line") from None
+    folder = path.resolve().parent
+    table = _with_secrets(written, environment, where, "")
+    document = validate(_Document, table, where=where, key="", shown=written, folder=folder)
+    plugins = []
+    for name, options in document.plugins.items():
+        shown = written["plugins"][name]
+        kind = options.get("type", name)
+        if not isinstance(kind, str):
+            raise ConfigError(f"{where}: plugins.{name}.type is {shown_value(kind)}; it must be the name of a plugin")
+        rest = {key: value for key, value in options.items() if key != "type"}
+        plugins.append(PluginTable(name, kind, rest, shown))
+    digest = hashlib.sha256(json.dumps(written, sort_keys=True, default=str).encode()).hexdigest()
+    return LineConfig(path.resolve(), document.line, document.decision, tuple(plugins), document.alarms, digest)

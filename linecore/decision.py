@@ -1,0 +1,53 @@
+"""Classification + rules -> Verdict: a pure function."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from linecore.inspection import Classification, Decision, Verdict
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class DecisionRules(BaseModel):
+    """The table ``[decision]``: when the line says what."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pass_labels: tuple[str, ...] = Field(("ok",), description="labels of good product; every other label is a FAIL")
+    min_confidence: Probability = Field(0.80, description="less confident than this is UNCERTAIN")
+    max_novelty: Probability | None = Field(
+        None, description="quantile of the training frames; more novel than this is UNCERTAIN; unset: not looked at"
+    )
+    deadline_ms: float | None = Field(
+        None, gt=0, description="milliseconds from capture; a verdict that comes later is a NO_RESULT; unset: no limit"
+    )
+
+
+def no_result(reason: str) -> Verdict:
+    """Return the verdict for a frame that could not be judged."""
+    return Verdict(Decision.NO_RESULT, reason=reason)
+
+
+def decide(classification: Classification, rules: DecisionRules, elapsed_ms: float) -> Verdict:
+    """Decide what the line does with a part.
+
+    *elapsed_ms* is the time from capture to the classification. No answer is not PASS: what comes too late, or is no
+    probability, is a NO_RESULT. Doubt is looked at before the label, so that a doubtful "ok" never passes.
+    """
+    label, confidence, novelty = classification.label, classification.confidence, classification.novelty
+    if not (math.isfinite(confidence) and 0 <= confidence <= 1):
+        return no_result(f"the classifier answered the confidence {confidence} for {label!r}")
+    if rules.deadline_ms is not None and elapsed_ms > rules.deadline_ms:
+        answer = f"{label!r} ({confidence:.2f}) came after {elapsed_ms:.0f} ms"
+        return no_result(f"late: {answer}, the deadline is {rules.deadline_ms:g} ms")
+
+    decision, reason = (Decision.PASS if label in rules.pass_labels else Decision.FAIL), None
+    if confidence < rules.min_confidence:
+        decision, reason = Decision.UNCERTAIN, f"confidence {confidence:.2f} is below {rules.min_confidence:g}"
+    elif rules.max_novelty is not None and novelty is not None and not novelty <= rules.max_novelty:
+        decision, reason = Decision.UNCERTAIN, f"novelty {novelty:.3f} is above {rules.max_novelty:g}"
+    return Verdict(decision, label, confidence, novelty, reason, classification.model, classification.scores)

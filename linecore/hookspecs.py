@@ -1,0 +1,123 @@
+"""What a plugin can answer: the manual for plugin authors.
+
+A plugin is one class. A nested ``Config`` (a frozen pydantic model) says what its table in ``line.toml`` may hold;
+``__init__(config)`` gets it validated; the methods marked with :data:`hookimpl` are the hooks that it answers. An
+implementation may take fewer arguments than the specification. No base class is needed::
+
+    from linecore import hookimpl
+
+    class PrintSink:
+        @hookimpl
+        def record(self, inspections):
+            for inspection in inspections:
+                print(inspection.frame.id, inspection.verdict.decision)
+
+Plugins are asked in the order of ``line.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from threading import Event as Flag
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from linecore.alarms import Alarm
+from linecore.inspection import Classification, Evidence, Explanation, Frame, Inspection
+from linecore.ledger import Outcome
+
+if TYPE_CHECKING:
+    from linecore.line import Line
+
+hookspec = pluggy.HookspecMarker("linecore")
+hookimpl = pluggy.HookimplMarker("linecore")
+
+
+class HookSpecs:
+    """Grouped by the life of a line: getting ready, taking frames, judging, telling, stopping."""
+
+    # Getting ready
+
+    @hookspec
+    def start(self, line: Line) -> None:
+        """Acquire what is needed: open files, connect, load the model, subscribe to ``line.bus``.
+
+        Called once, before the first frame, plugin by plugin. ``line`` stays the same until :meth:`stop`; keep it if
+        you make frames (``line.frame``), publish events (``line.bus``) or need a folder to remember things in
+        (``line.state_folder``). Raising stops the line from starting: raise a :class:`linecore.errors.LinecoreError`
+        for what its user can mend, and it is shown as one sentence.
+        """
+
+    # Taking frames: sources
+
+    @hookspec
+    def frames(self, stopping: Flag) -> Iterator[Frame]:
+        """Yield frames, made with ``line.frame(self, key=...)``, until there are no more or ``stopping`` is set.
+
+        Called once, in a thread of the source's own. The line takes the next frame when it has room for one, unless the
+        plugin's class says ``policy = "newest"``: then frames that it cannot take in time are dropped and counted.
+        Wait with ``stopping.wait(seconds)``, so that the line can stop. Raising ends this source as if it were dry,
+        and publishes :class:`linecore.events.PluginFailed`.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def settle(self, frame: Frame, outcome: Outcome) -> None:
+        """This frame of yours is safe, or dropped: acknowledge it, move its file, commit the offset.
+
+        Called once for each frame that was yielded, from any thread, in no particular order, and only when every
+        durable sink has stored it (``outcome.recorded``) or it was let go (``outcome.dropped`` says why). A frame that
+        was never settled must be offered again after a restart, with the same id.
+        """
+
+    # Judging: classifiers and explainers
+
+    @hookspec(firstresult=True)
+    def classify(self, frame: Frame) -> Classification | None:
+        """Say what is on ``frame``, whose image is decoded, or None to leave it to the next.
+
+        The first answer that is not None counts; the plugins after it are not asked. Called from several worker threads
+        at once. Raising makes the frame a NO_RESULT with the exception as its reason.
+        """
+
+    @hookspec(firstresult=True)
+    def explain(self, frame: Frame, classification: Classification) -> Explanation | None:
+        """Say where on ``frame`` the classification comes from, or None to leave it to the next.
+
+        The first answer that is not None counts; the plugins after it are not asked. Called from several worker threads
+        at once, after the verdict has been published. Raising leaves the inspection without an explanation.
+        """
+
+    # Telling: sinks and notifiers
+
+    @hookspec
+    def evidence(self, inspection: Inspection) -> Sequence[Evidence]:
+        """Say which files you will keep of this inspection, before any sink records it, so that all can name them.
+
+        Called in the worker; must be quick and do no I/O. An empty answer means none. Raising counts as none.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def record(self, inspections: Sequence[Inspection]) -> None:
+        """Store this batch, oldest first; returning means that all of it is stored.
+
+        Called in the sink's own thread: it may take its time without delaying a verdict or another sink. Raising means
+        that none of it was stored: the same inspections come again, in the same order, so storing one twice must be
+        harmless (``inspection.frame.id`` tells them apart). A class that says ``durable = True`` promises that what it
+        stored survives a loss of power; sources are settled when all durable sinks of the line have a frame.
+        """
+
+    @hookspec
+    def notify(self, alarm: Alarm) -> None:
+        """Tell the world of an alarm's change of state.
+
+        Called in the plugin's own thread, once for each change, in order. Raising means it comes again.
+        """
+
+    # Stopping
+
+    @hookspec
+    def stop(self) -> None:
+        """Flush and release. Called once, also after a failed start; raising stops nobody else from stopping."""

@@ -1,0 +1,365 @@
+"""A line: sources -> intake -> workers -> lanes; start, drain, stop."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import Self
+
+from linecore.alarms import Alarm, AlarmBoard, AlarmRule, AlarmState
+from linecore.bus import Bus
+from linecore.clock import Clock, SystemClock
+from linecore.config import LineConfig, LineSettings
+from linecore.decision import DecisionRules
+from linecore.errors import ConfigError
+from linecore.events import (
+    AlarmCleared,
+    AlarmRaised,
+    FrameCaptured,
+    FrameDropped,
+    InspectionCompleted,
+    LineStarted,
+    LineStopped,
+    PluginFailed,
+    SourceExhausted,
+    VerdictReached,
+)
+from linecore.inspection import NOT_DECODED, Frame, Image, Inspection, Part, Truth, read_only
+from linecore.inspector import Inspector
+from linecore.intake import Arrival, Intake, Policy
+from linecore.journal import Journal
+from linecore.lanes import Lane, LaneLimits
+from linecore.ledger import RECORDED, Balance, Ledger, Outcome
+from linecore.plugins import create_plugin
+from linecore.roster import Roster, RosterSink, check_labels
+
+logger = logging.getLogger(__name__)
+
+LONGEST_KEY = 160  # characters; with the names of line and source an id stays under the 255 of the history's column
+SOURCE_STOP_S = 5.0  # a source that hangs in a driver is left behind after this
+LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy sinks, are looked at
+
+
+class Line:
+    """One production line: its plugins, its bus, its ledger, its threads.
+
+    *plugins* are instances by name, in the order in which they are asked. Nothing is shared between two lines.
+
+    Raises:
+        ConfigError: a plugin answers a hook that does not exist, or none at all.
+    """
+
+    def __init__(
+        self,
+        settings: LineSettings,
+        plugins: Mapping[str, object],
+        *,
+        rules: DecisionRules | None = None,
+        alarms: Sequence[AlarmRule] = (),
+        folder: Path | None = None,
+        config_hash: str = "",
+        where: str = "line.toml",
+        clock: Clock | None = None,
+    ) -> None:
+        self.name = settings.name
+        self.folder = folder or Path.cwd()
+        self.config_hash = config_hash
+        self.clock: Clock = clock or SystemClock()
+        self.bus = Bus()
+        self.ledger = Ledger()
+        self.exhausted = Flag()  # every source has run dry
+        self._settings = settings
+        self._rules = rules or DecisionRules()
+        self._alarm_rules = tuple(alarms)
+        self._alarms: AlarmBoard
+        self._roster = Roster(plugins, where=where, failed=self._plugin_failed)
+        self._inspector = Inspector(
+            self._roster.hook,
+            self._rules,
+            settings,
+            config_hash=config_hash,
+            clock=self.clock,
+            publish=self.bus.publish,
+        )
+        self._stopping = Flag()  # sources are to end
+        self._stopped = Flag()
+        self._sequence: Counter[str] = Counter()
+        self._lock = Lock()
+        workers = settings.workers or os.cpu_count() or 1
+        self._intake = Intake(settings.intake or 2 * workers)
+        self._durable_sinks = [
+            name for name in self._roster.answering("record") if getattr(self._roster[name], "durable", False)
+        ]
+        self._journal = Journal(self._durable_sinks, lambda frame: self._settle(frame, RECORDED))
+        self._lanes = {name: self._lane(name) for name in self._roster.answering("record", "notify")}
+        self._recording = [self._lanes[name] for name in self._roster.answering("record")]
+        self._notifying = [self._lanes[name] for name in self._roster.answering("notify")]
+        self._workers = [Thread(target=self._work, name=f"worker {n}", daemon=True) for n in range(workers)]
+        self._sources = [
+            Thread(target=self._capture, args=(name,), name=f"source {name}", daemon=True) for name in self.sources
+        ]
+        self._running_sources = len(self._sources)
+        self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
+
+    @classmethod
+    def from_config(cls, config: LineConfig, clock: Clock | None = None) -> Self:
+        """Make a line and its plugins from its file.
+
+        Raises:
+            ConfigError: a plugin cannot be found, its options are wrong, or its hooks are.
+        """
+        plugins = {table.name: create_plugin(table, config) for table in config.plugins}
+        return cls(
+            config.line,
+            plugins,
+            rules=config.decision,
+            alarms=config.alarms,
+            folder=config.folder,
+            config_hash=config.hash,
+            where=config.path.name,
+            clock=clock,
+        )
+
+    # What plugins ask of their line
+
+    @property
+    def state_folder(self) -> Path:
+        """A folder where this line's plugins may remember things; made when it is first asked for."""
+        folder = self.folder / ".linecore" / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def plugin_name(self, plugin: object) -> str:
+        """Return the name of a plugin's table."""
+        return self._roster.name_of(plugin)
+
+    def frame(
+        self,
+        plugin: object,
+        key: str,
+        *,
+        image: Image | None = None,
+        encoded: bytes | None = None,
+        captured_at: datetime | None = None,
+        part: Part = Part(),  # noqa: B008  # frozen
+        origin: str | None = None,
+        truth: Truth | None = None,
+    ) -> Frame:
+        """Make a frame of the source *plugin*.
+
+        *key* names it among all frames of this source, for ever: the same key is the same frame. Give either *image*
+        (uint8, HxW or HxWx3 BGR) or *encoded* (the bytes of a JPEG, PNG, BMP or TIFF file).
+        """
+        source = self.plugin_name(plugin)
+        if len(key) > LONGEST_KEY:
+            digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=8).hexdigest()
+            key = f"{key[: LONGEST_KEY - 17]}~{digest}"
+        with self._lock:
+            sequence = self._sequence[source]
+            self._sequence[source] += 1
+        return Frame(
+            id=f"{self.name}/{source}/{key}",
+            line=self.name,
+            source=source,
+            sequence=sequence,
+            captured_at=captured_at or self.clock.now(),
+            image=NOT_DECODED if image is None else read_only(image),
+            encoded=encoded,
+            part=part,
+            origin=origin,
+            truth=truth,
+        )
+
+    # The way of a frame
+
+    def inspect(self, frame: Frame, captured: float | None = None) -> Inspection:
+        """Judge and explain one frame, captured at *captured* seconds of the line's monotonic clock (default: now).
+
+        The verdict is published before the heat map is made. Nothing is stored: that is for the sinks.
+        """
+        judged, classification = self._inspector.judge(frame, self.clock.monotonic() if captured is None else captured)
+        self.bus.publish(VerdictReached(judged))
+        return self._inspector.explain(judged, classification)
+
+    def _capture(self, name: str) -> None:
+        """One source: take its frames until it is dry or the line stops."""
+        policy: Policy = getattr(self._roster[name], "policy", "wait")
+        frames: Iterator[Frame] = iter(())
+        try:
+            hook = self._roster.caller(name, "frames")
+            assert hook is not None
+            (frames,) = hook(stopping=self._stopping)
+            for frame in frames:
+                self._accept(frame, policy)
+                if self._stopping.is_set():
+                    break
+        except Exception as error:
+            self._plugin_failed(name, "frames", error)
+        finally:
+            with suppress(Exception):  # a generator that fails while it is closed has told its last frame already
+                getattr(frames, "close", lambda: None)()
+            self.bus.publish(SourceExhausted(name))
+            with self._lock:
+                self._running_sources -= 1
+                if not self._running_sources:
+                    self.exhausted.set()
+
+    def _accept(self, frame: Frame, policy: Policy) -> None:
+        captured = self.clock.monotonic()
+        if not self.ledger.capture(frame.source, frame.id):
+            return  # a sender was impatient: the same frame is on its way, and its settlement answers both
+        self.bus.publish(FrameCaptured(frame))
+        self._alarms.frame_arrived(frame.source, self.clock.now())
+        if let_go := self._intake.offer(Arrival(frame, captured), policy):
+            self._settle(let_go, Outcome(dropped="overtaken by a newer frame"))
+
+    def _work(self) -> None:
+        """One worker: inspect what the intake holds until it is closed and empty."""
+        while arrival := self._intake.take():
+            try:
+                self._complete(self.inspect(arrival.frame, arrival.at))
+            except Exception as error:  # a mistake of the line's own must cost one frame, loudly, and not the worker
+                self._plugin_failed("linecore", "inspect", error)
+                self._settle(arrival.frame, Outcome(dropped="internal error"))
+
+    def _complete(self, inspection: Inspection) -> None:
+        self._alarms.observe(inspection, self.clock.now())
+        self.bus.publish(InspectionCompleted(inspection))
+        self._journal.append(inspection)
+        for lane in self._recording:
+            lane.offer(inspection)
+
+    def _settle(self, frame: Frame, outcome: Outcome) -> None:
+        if not self.ledger.settle(frame.source, frame.id, outcome):
+            return
+        if outcome.dropped is not None:
+            self.bus.publish(FrameDropped(frame, outcome.dropped))
+        if settle := self._roster.caller(frame.source, "settle"):
+            try:
+                settle(frame=frame, outcome=outcome)
+            except Exception as error:
+                self._plugin_failed(frame.source, "settle", error)
+
+    def _alarm_changed(self, alarm: Alarm) -> None:
+        self.bus.publish(AlarmCleared(alarm) if alarm.state is AlarmState.CLEARED else AlarmRaised(alarm))
+        for lane in self._notifying:
+            lane.offer(alarm)
+
+    # Life
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the sources, in order."""
+        return tuple(self._roster.answering("frames"))
+
+    @property
+    def balance(self) -> Balance:
+        """What the ledger says now."""
+        return self.ledger.balance()
+
+    def prepare(self) -> None:
+        """Start every plugin, in order, and let no frame in; on failure stop those that were started.
+
+        Raises:
+            LinecoreError: what a plugin found wrong.
+            ConfigError: the rules speak of a label that no classifier knows.
+        """
+        self._roster.start(self)
+        try:
+            check_labels(self._roster, self._rules, self._alarm_rules)
+        except ConfigError:
+            self._roster.stop()
+            raise
+
+    def release(self) -> None:
+        """Stop every plugin that was started, the last one first."""
+        self._roster.stop()
+
+    def remarks(self) -> list[str]:
+        """Say what of this line's file has no effect or is unsafe, though it is not wrong."""
+        remarks = []
+        if not self._durable_sinks:
+            remarks.append("no sink is durable, so no verdict outlives the process; add [plugins.database]")
+        return remarks
+
+    def check_complete(self) -> None:
+        """Check that there is a line to speak of.
+
+        Raises:
+            ConfigError: the line has no source or no classifier.
+        """
+        for hook, what in (("frames", "source"), ("classify", "classifier")):
+            if not self._roster.answering(hook):
+                where = self._roster.where
+                raise ConfigError(f"{where}: [plugins] has no {what}; add one, see `linecore plugins list`")
+
+    def start(self) -> None:
+        """Prepare the plugins and let the frames in.
+
+        Raises:
+            ConfigError: the line has no source or no classifier.
+            LinecoreError: what a plugin found wrong.
+        """
+        self.check_complete()
+        self.prepare()
+        self._alarms = AlarmBoard(self.name, self._alarm_rules, self._alarm_changed, self.clock.now())
+        self.bus.publish(LineStarted(self.name, self.clock.now()))
+        for lane in self._lanes.values():
+            lane.start()
+        for thread in (*self._workers, self._watcher, *self._sources):
+            thread.start()
+
+    def stop(self) -> Balance:
+        """Take no more frames, finish those that were taken, deliver, and stop the plugins.
+
+        Waits for the sinks up to ``drain_timeout_s``; what a durable sink has not stored by then stays unsettled, so
+        that its source offers it again. Returns the last balance.
+        """
+        self._stopping.set()
+        for thread in self._sources:
+            thread.join(SOURCE_STOP_S)
+        self._intake.close()
+        deadline = self.clock.monotonic() + self._settings.drain_timeout_s
+        for thread in self._workers:
+            thread.join(max(0.0, deadline - self.clock.monotonic()))
+        self._stopped.set()
+        self._watcher.join()
+        self._alarms.clear_all(self.clock.now(), "the line stopped")
+        for lane in self._lanes.values():
+            lane.close()
+        for lane in self._lanes.values():
+            lane.join(deadline - self.clock.monotonic())
+        balance = self.balance
+        self.bus.publish(LineStopped(self.name, self.clock.now(), balance))
+        self.release()
+        return balance
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(LOOK_EVERY_S):
+            self._alarms.tick(self.clock.now())
+            for lane in self._lanes.values():
+                lane.check_stall()
+
+    def _lane(self, name: str) -> Lane:
+        settings = self._settings
+        return Lane(
+            name,
+            RosterSink(self._roster, name),
+            durable=name in self._durable_sinks,
+            limits=LaneLimits(int(settings.lane_mb * 1024 * 1024), settings.sink_timeout_s, settings.sink_attempts),
+            bus=self.bus,
+            clock=self.clock,
+            delivered=self._journal.strike_off,
+        )
+
+    def _plugin_failed(self, name: str, hook: str, error: Exception) -> None:
+        logger.error("plugin %s failed in %s", name, hook, exc_info=error)
+        self.bus.publish(PluginFailed(name, hook, f"{type(error).__name__}: {error}"))

@@ -1,0 +1,1 @@
+"""Making models, offline; `bundle` and `preprocessing` are also what serving needs."""
