@@ -25,7 +25,7 @@ lint: .venv/dev
 
 # Write what docs quote from the code: options, help texts.
 docs: .venv/dev
-	$(BIN)/python -m tests.docs
+	$(BIN)/cog -r -I docs docs/*.md README.md
 
 format: .venv/dev
 	$(BIN)/ruff check --fix

@@ -3,6 +3,9 @@
 It knows no camera, no model and no database: those are plugins.
 """
 
-from linecore.hookspecs import hookimpl
+import pluggy
 
 __all__ = ["hookimpl"]
+
+hookimpl = pluggy.HookimplMarker("linecore")
+"""Marks the methods of a plugin that answer a hook; :mod:`linecore.hookspecs` says which there are."""

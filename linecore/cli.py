@@ -9,7 +9,8 @@ from importlib.metadata import EntryPoint, entry_points, version
 
 import click
 
-from linecore.errors import LinecoreError, MissingExtraError
+from linecore.entrypoints import load
+from linecore.errors import LinecoreError
 
 GROUP = "linecore.commands"
 
@@ -42,15 +43,7 @@ class LazyGroup(click.Group):
         entry = _installed().get(cmd_name)
         if entry is None:
             return None
-        try:
-            command = entry.load()
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("linecore"):
-                raise
-            extra = f"[{entry.extras[0]}]" if entry.extras else ""
-            raise MissingExtraError(
-                f"`linecore {cmd_name}` needs {error.name}: pip install 'linecore{extra}'"
-            ) from None
+        command = load(entry, f"`linecore {cmd_name}`")
         assert isinstance(command, click.Command)
         return command
 

@@ -17,12 +17,13 @@ Plugins are asked in the order of ``line.toml``.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from threading import Event as Flag
 from typing import TYPE_CHECKING
 
 import pluggy
 
+from linecore import hookimpl as hookimpl
 from linecore.alarms import Alarm
 from linecore.inspection import Classification, Evidence, Explanation, Frame, Inspection
 from linecore.ledger import Outcome
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from linecore.line import Line
 
 hookspec = pluggy.HookspecMarker("linecore")
-hookimpl = pluggy.HookimplMarker("linecore")
 
 
 class HookSpecs:
@@ -52,7 +52,7 @@ class HookSpecs:
     # Taking frames: sources
 
     @hookspec
-    def frames(self, stopping: Flag) -> Iterator[Frame]:
+    def frames(self, stopping: threading.Event) -> Iterator[Frame]:
         """Yield frames, made with ``line.frame(self, key=...)``, until there are no more or ``stopping`` is set.
 
         Called once, in a thread of the source's own. The line takes the next frame when it has room for one, unless the

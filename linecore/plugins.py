@@ -12,7 +12,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from linecore.config import LineConfig, PluginTable
-from linecore.errors import ConfigError, MissingExtraError, UnknownPluginError
+from linecore.entrypoints import load
+from linecore.errors import ConfigError, UnknownPluginError
 from linecore.hookspecs import HookSpecs
 from linecore.validation import did_you_mean, validate
 
@@ -54,29 +55,9 @@ def load_plugin(entry: EntryPoint) -> type:
     Raises:
         MissingExtraError: what its entry point's extra names is not installed.
     """
-    try:
-        loaded = entry.load()
-    except ModuleNotFoundError as error:
-        if not entry.extras or not _is_missing_extra(error):
-            raise
-        extra = entry.extras[0]
-        distribution = entry.dist.metadata["Name"] if entry.dist else "linecore"
-        needs = ", ".join(_requirements(entry, extra)) or str(error.name)
-        raise MissingExtraError(f"plugin {entry.name!r} needs {needs}: pip install '{distribution}[{extra}]'") from None
+    loaded = load(entry, f"plugin {entry.name!r}")
     assert isinstance(loaded, type)
     return loaded
-
-
-def _is_missing_extra(error: ModuleNotFoundError) -> bool:
-    """A module of our own that is missing is a bug, not a missing extra."""
-    return not (error.name or "").startswith("linecore")
-
-
-def _requirements(entry: EntryPoint, extra: str) -> list[str]:
-    """Return the names of the distributions that *extra* adds."""
-    marker = re.compile(rf"""extra\s*==\s*['"]{re.escape(extra)}['"]""")
-    requires = (entry.dist.requires if entry.dist else None) or []
-    return [re.split(r"[\s<>=!~;\[(]", line, maxsplit=1)[0] for line in requires if marker.search(line)]
 
 
 def _class_in_file(path: Path, name: str, *, where: str, kind: str) -> type:

@@ -10,7 +10,7 @@ import pluggy
 
 from linecore.alarms import Alarm, AlarmRule
 from linecore.decision import DecisionRules
-from linecore.errors import ConfigError
+from linecore.errors import ConfigError, LinecoreError
 from linecore.hookspecs import HookSpecs
 from linecore.inspection import Inspection
 from linecore.plugins import HOOKS
@@ -72,12 +72,16 @@ class Roster:
         return self._callers[hook].get(name)
 
     def start(self, line: Line) -> None:
-        """Start every plugin, in order; on failure stop those that were started, and raise what stopped it."""
+        """Start every plugin, in order; on failure stop those that were started, and raise what stopped it.
+
+        Raises:
+            LinecoreError: what a plugin found wrong, with the file and the plugin's key before its sentence.
+        """
         try:
             for name in self._plugins:
                 self._started.append(name)
                 if start := self.caller(name, "start"):
-                    start(line=line)
+                    self._start(name, start, line)
         except BaseException:
             self.stop()
             raise
@@ -91,6 +95,14 @@ class Roster:
                     stop()
                 except Exception as error:
                     self._failed(name, "stop", error)
+
+    def _start(self, name: str, start: pluggy.HookCaller, line: Line) -> None:
+        try:
+            start(line=line)
+        except LinecoreError as error:
+            key = f"plugins.{name}"
+            sentence = str(error) if str(error).startswith(key) else f"{key}: {error}"
+            raise type(error)(f"{self.where}: {sentence}") from None
 
     def _register(self, name: str, plugin: object) -> None:
         opening = f"{self.where}: plugins.{name}: {type(plugin).__name__}"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bundles import tiny_bundle as tiny_bundle
+
 ROOT = Path(__file__).parent.parent
 NEU_CLASSES = ("crazing", "inclusion", "patches", "pitted_surface", "rolled-in_scale", "scratches")
 

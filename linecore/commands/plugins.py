@@ -127,5 +127,5 @@ def _type_name(schema: dict[str, object], root: dict[str, object]) -> str:
         return f"list of {_type_name(items, root)}" if isinstance(items, dict) else "list"
     if schema.get("format") == "path":
         return "path"
-    names = {"string": "text", "boolean": "true or false", "object": "table"}
-    return names.get(str(schema.get("type")), str(schema.get("type")))
+    words = {"string": "text", "boolean": "true or false", "object": "table"}
+    return words.get(str(schema.get("type")), str(schema.get("type")))

@@ -1,0 +1,5 @@
+"""``python -m linecore``: the same as the command ``linecore``."""
+
+from linecore.cli import main
+
+main()

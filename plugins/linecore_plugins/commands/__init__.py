@@ -1,0 +1,1 @@
+"""Commands that need plugins by name: one command a file."""

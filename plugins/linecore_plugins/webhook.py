@@ -1,0 +1,79 @@
+"""Notifier: alarms, and inspections where wanted, as JSON over HTTP POST."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from linecore.alarms import Alarm
+from linecore.errors import ConnectionFailedError
+from linecore.hookspecs import hookimpl
+from linecore.inspection import Decision, Inspection
+from linecore.messages import Json, alarm_message, inspection_message
+
+
+class WebhookNotifier:
+    """Posts alarms, and inspections where wanted, to an HTTP address."""
+
+    class Config(BaseModel):
+        """Options of ``[plugins.webhook]``."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+        url: str = Field(description="address that the messages are posted to, http:// or https://")
+        token: str | None = Field(None, description="sent as `Authorization: Bearer ...`; take it from ${NAME}")
+        headers: Mapping[str, str] = Field({}, description="further headers")
+        alarms: bool = Field(True, description="post every change of an alarm")
+        inspections: Literal["none", "rejects", "all"] = Field("none", description="which inspections to post")
+        timeout_s: float = Field(5.0, gt=0, description="seconds to connect, and to wait for an answer")
+
+        @field_validator("url")
+        @classmethod
+        def _is_http(cls, url: str) -> str:
+            if httpx.URL(url).scheme not in ("http", "https") or not httpx.URL(url).host:
+                raise ValueError("it must be an address such as 'https://host/path'")
+            return url
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        authorization = {"Authorization": f"Bearer {config.token}"} if config.token else {}
+        # trust_env: a proxy that the environment names would be one more party that nobody configured here.
+        self._client = httpx.Client(
+            timeout=config.timeout_s, headers={**config.headers, **authorization}, trust_env=False
+        )
+
+    @hookimpl
+    def record(self, inspections: Sequence[Inspection]) -> None:
+        """Post a batch of inspections."""
+        wanted = [
+            inspection_message(one)
+            for one in inspections
+            if self._config.inspections == "all"
+            or (self._config.inspections == "rejects" and one.verdict.decision is not Decision.PASS)
+        ]
+        if wanted:
+            self._post({"schema_version": 1, "type": "inspections", "inspections": [*wanted]})
+
+    @hookimpl
+    def notify(self, alarm: Alarm) -> None:
+        """Post an alarm's change of state."""
+        if self._config.alarms:
+            self._post({"schema_version": 1, "type": "alarm", "alarm": alarm_message(alarm)})
+
+    @hookimpl
+    def stop(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _post(self, message: dict[str, Json]) -> None:
+        """Post a message; the sentence of an error names the host alone, since paths and queries may hold secrets."""
+        host = httpx.URL(self._config.url).host
+        try:
+            response = self._client.post(self._config.url, json=message)
+        except httpx.HTTPError as error:
+            raise ConnectionFailedError(f"{host} cannot be reached: {type(error).__name__}") from None
+        if not response.is_success:
+            raise ConnectionFailedError(f"{host} answered {response.status_code} {response.reason_phrase}")
