@@ -1,0 +1,42 @@
+"""From a class map to a heat map of the frame, and from a heat map to the regions that are hot."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from linecore.inspection import FloatArray, Region
+
+
+def heatmap(class_map: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Return the evidence for a label over a frame: float32, *shape* (height, width, ...), in 0..1, hottest point 1.
+
+    *class_map* (h x w) is what Grad-CAM sums up before it rectifies (Selvaraju et al. 2017, equation 2). Under a head
+    of 1x1 convolution and global average pooling that sum is the label's class map itself, but for a constant that the
+    scaling takes out, so no gradient is needed. All zero where nothing speaks for the label.
+    """
+    height, width = shape[:2]
+    hot = cv2.resize(np.maximum(class_map, 0, dtype=np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    peak = float(hot.max())
+    # Below the least normal float32 the quotient is rounding noise.
+    return (hot / peak).astype(np.float32) if peak > np.finfo(np.float32).tiny else np.zeros_like(hot)
+
+
+def regions(heatmap: FloatArray, threshold: float, min_area: int) -> tuple[Region, ...]:
+    """Return the connected parts of *heatmap* that reach *threshold* times its peak, hottest first.
+
+    Parts that touch at a corner are one; those of fewer than *min_area* pixels are left out.
+    """
+    peak = float(heatmap.max()) if heatmap.size else 0.0
+    if peak <= 0:
+        return ()
+    hot = (heatmap >= threshold * peak).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(hot, connectivity=8)
+    # One pass over the pixels for all parts together, however many there are.
+    heat = np.bincount(labels.ravel(), weights=heatmap.ravel(), minlength=count)
+    found = []
+    for part in range(1, count):  # part 0 is what is not hot
+        x, y, width, height, area = (int(value) for value in stats[part])
+        if area >= min_area:
+            found.append(Region((x, y, x + width, y + height), area, min(float(heat[part] / area), 1.0)))
+    return tuple(sorted(found, key=lambda region: region.score, reverse=True))
