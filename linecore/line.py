@@ -6,8 +6,7 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Event as Flag
@@ -29,7 +28,6 @@ from linecore.events import (
     LineStarted,
     LineStopped,
     PluginFailed,
-    SourceExhausted,
     VerdictReached,
 )
 from linecore.inspection import NOT_DECODED, Frame, Image, Inspection, Part, Truth, read_only
@@ -40,11 +38,11 @@ from linecore.lanes import Lane, LaneLimits
 from linecore.ledger import RECORDED, Balance, Ledger, Outcome
 from linecore.plugins import create_plugin
 from linecore.roster import Roster, RosterSink, check_labels
+from linecore.sources import Sources
 
 logger = logging.getLogger(__name__)
 
 LONGEST_KEY = 160  # characters; with the names of line and source an id stays under the 255 of the history's column
-SOURCE_STOP_S = 5.0  # a source that hangs in a driver is left behind after this
 LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy sinks, are looked at
 
 
@@ -75,7 +73,6 @@ class Line:
         self.clock: Clock = clock or SystemClock()
         self.bus = Bus()
         self.ledger = Ledger()
-        self.exhausted = Flag()  # every source has run dry
         self._settings = settings
         self._rules = rules or DecisionRules()
         self._alarm_rules = tuple(alarms)
@@ -89,7 +86,6 @@ class Line:
             clock=self.clock,
             publish=self.bus.publish,
         )
-        self._stopping = Flag()  # sources are to end
         self._stopped = Flag()
         self._sequence: Counter[str] = Counter()
         self._lock = Lock()
@@ -103,10 +99,7 @@ class Line:
         self._recording = [self._lanes[name] for name in self._roster.answering("record")]
         self._notifying = [self._lanes[name] for name in self._roster.answering("notify")]
         self._workers = [Thread(target=self._work, name=f"worker {n}", daemon=True) for n in range(workers)]
-        self._sources = [
-            Thread(target=self._capture, args=(name,), name=f"source {name}", daemon=True) for name in self.sources
-        ]
-        self._running_sources = len(self._sources)
+        self._sources = Sources(self._roster, self.bus, accept=self._accept, failed=self._plugin_failed)
         self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
 
     @classmethod
@@ -189,29 +182,6 @@ class Line:
         self.bus.publish(VerdictReached(judged))
         return self._inspector.explain(judged, classification)
 
-    def _capture(self, name: str) -> None:
-        """One source: take its frames until it is dry or the line stops."""
-        policy: Policy = getattr(self._roster[name], "policy", "wait")
-        frames: Iterator[Frame] = iter(())
-        try:
-            hook = self._roster.caller(name, "frames")
-            assert hook is not None
-            (frames,) = hook(stopping=self._stopping)
-            for frame in frames:
-                self._accept(frame, policy)
-                if self._stopping.is_set():
-                    break
-        except Exception as error:
-            self._plugin_failed(name, "frames", error)
-        finally:
-            with suppress(Exception):  # a generator that fails while it is closed has told its last frame already
-                getattr(frames, "close", lambda: None)()
-            self.bus.publish(SourceExhausted(name))
-            with self._lock:
-                self._running_sources -= 1
-                if not self._running_sources:
-                    self.exhausted.set()
-
     def _accept(self, frame: Frame, policy: Policy) -> None:
         captured = self.clock.monotonic()
         if not self.ledger.capture(frame.source, frame.id):
@@ -258,7 +228,12 @@ class Line:
     @property
     def sources(self) -> tuple[str, ...]:
         """The names of the sources, in order."""
-        return tuple(self._roster.answering("frames"))
+        return self._sources.names
+
+    @property
+    def exhausted(self) -> Flag:
+        """Set once every source has run dry."""
+        return self._sources.exhausted
 
     @property
     def balance(self) -> Balance:
@@ -314,8 +289,9 @@ class Line:
         self.bus.publish(LineStarted(self.name, self.clock.now()))
         for lane in self._lanes.values():
             lane.start()
-        for thread in (*self._workers, self._watcher, *self._sources):
+        for thread in (*self._workers, self._watcher):
             thread.start()
+        self._sources.start()
 
     def stop(self) -> Balance:
         """Take no more frames, finish those that were taken, deliver, and stop the plugins.
@@ -323,9 +299,7 @@ class Line:
         Waits for the sinks up to ``drain_timeout_s``; what a durable sink has not stored by then stays unsettled, so
         that its source offers it again. Returns the last balance.
         """
-        self._stopping.set()
-        for thread in self._sources:
-            thread.join(SOURCE_STOP_S)
+        self._sources.stop()
         self._intake.close()
         deadline = self.clock.monotonic() + self._settings.drain_timeout_s
         for thread in self._workers:
