@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from linecore.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
-_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
+_PASSWORD = re.compile(r"(://[^:/@\s]*):\S*@")
 _NAMED = ("missing", "extra_forbidden")  # errors about a key that need not stand in the file
 
 

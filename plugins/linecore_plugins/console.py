@@ -27,6 +27,7 @@ from linecore.events import (
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Decision, Inspection
 from linecore.line import Line
+from linecore.text import printable
 
 DECISION_STYLES = {
     Decision.PASS: "green",
@@ -87,16 +88,11 @@ class ConsoleSink:
 
     def _tell(self, event: Event) -> None:
         if sentence := _sentence(event):
-            self._lines.put(Text(_plain(sentence), "yellow"))
+            self._lines.put(Text(printable(sentence), "yellow"))
 
     def _print_lines(self) -> None:
         while (line := self._lines.get()) is not None:
             self._console.print(line)
-
-
-def _plain(text: str) -> str:
-    """Return *text* with control characters written out: a file's name must not clear the screen or fake a line."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _verdict_line(inspection: Inspection) -> Text:
@@ -105,9 +101,9 @@ def _verdict_line(inspection: Inspection) -> Text:
     shown.append(f"{verdict.decision:<9}", DECISION_STYLES[verdict.decision])
     if verdict.label is not None and verdict.confidence is not None:
         shown.append(f" {verdict.label} {verdict.confidence:.2f}")
-    shown.append(f"  {_plain(frame.id)}", "dim")
+    shown.append(f"  {printable(frame.id)}", "dim")
     if verdict.reason:
-        shown.append(f"  ({_plain(verdict.reason)})", "dim")
+        shown.append(f"  ({printable(verdict.reason)})", "dim")
     return shown
 
 

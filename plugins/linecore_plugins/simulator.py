@@ -22,7 +22,7 @@ Defect = Literal["crazing", "inclusion", "patches", "pitted_surface", "rolled-in
 
 
 class SimulatorSource:
-    """Takes frames from a drawn strip of hot-rolled steel, clean or with one of six defects, with the truth attached."""
+    """Draws a strip of hot-rolled steel, clean or with one of six defects, and attaches the truth."""
 
     policy = "wait"
 

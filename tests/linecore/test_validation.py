@@ -59,5 +59,6 @@ def test_a_near_miss_is_suggested_and_a_far_one_is_not() -> None:
 
 def test_passwords_in_urls_are_masked_and_long_values_cut() -> None:
     assert mask_password("rtsp://me:pw@cam/1") == "rtsp://me:***@cam/1"
+    assert mask_password("postgresql://u:p@ss@h/db") == "postgresql://u:***@h/db"
     assert shown_value("http://me:pw@host") == "'http://me:***@host'"
     assert len(shown_value("x" * 500)) == 80

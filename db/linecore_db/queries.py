@@ -1,0 +1,113 @@
+"""Reads the history: typed filters in, rows out; every way to ask has an index that keeps it fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Engine, Select, func, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from linecore.inspection import Part
+from linecore_db.columns import name, storable_id
+from linecore_db.schema import InspectionRow
+
+PAGE = 1000
+ANY_PART = Part()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which inspections are meant: those that agree with everything that is set."""
+
+    line: str | None = None
+    source: str | None = None
+    label: str | None = None
+    decision: str | None = None
+    since: datetime | None = None  # captured then or later
+    until: datetime | None = None  # captured before then
+    part: Part = ANY_PART
+    frame_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many frames have one decision and label."""
+
+    decision: str
+    label: str | None
+    frames: int
+
+
+def find(
+    engine: Engine, wanted: HistoryFilter, *, limit: int | None = None, oldest_first: bool = False, page: int = PAGE
+) -> Iterator[InspectionRow]:
+    """Yield the inspections that are meant, newest first, with their regions and evidence.
+
+    Read page by page, each in a short transaction of its own: a history of any size passes through, and no reader
+    holds up the line that writes.
+    """
+    left = limit
+    last: InspectionRow | None = None
+    while left is None or left > 0:
+        size = page if left is None else min(page, left)
+        with Session(engine) as session:
+            rows = session.scalars(select_page(wanted, size, last, oldest_first=oldest_first)).all()
+        yield from rows
+        if len(rows) < size:
+            return
+        last, left = rows[-1], None if left is None else left - size
+
+
+def select_page(
+    wanted: HistoryFilter, size: int, after: InspectionRow | None = None, *, oldest_first: bool = False
+) -> Select[InspectionRow]:
+    """Return the query for the *size* inspections that follow *after*."""
+    at, key = InspectionRow.captured_at, InspectionRow.id
+    query = select(InspectionRow).where(*_conditions(wanted)).limit(size)
+    query = query.options(selectinload(InspectionRow.regions), selectinload(InspectionRow.evidence))
+    if oldest_first:
+        if after is not None:
+            query = query.where(at >= after.captured_at, or_(at > after.captured_at, key > after.id))
+        return query.order_by(at, key)
+    if after is not None:
+        query = query.where(at <= after.captured_at, or_(at < after.captured_at, key < after.id))
+    return query.order_by(at.desc(), key.desc())
+
+
+def count(engine: Engine, wanted: HistoryFilter) -> list[Count]:
+    """Return how many frames have each decision and label, the most frequent first."""
+    frames = func.count()
+    groups = (InspectionRow.decision, InspectionRow.label)
+    query = select(*groups, frames).where(*_conditions(wanted)).group_by(*groups).order_by(frames.desc(), *groups)
+    with engine.connect() as connection:
+        return [Count(*row) for row in connection.execute(query)]
+
+
+def _conditions(wanted: HistoryFilter) -> list[ColumnElement[bool]]:
+    row, part = InspectionRow, wanted.part
+    names = [
+        (row.line, wanted.line),
+        (row.source, wanted.source),
+        (row.label, wanted.label),
+        (row.decision, wanted.decision),
+        (row.serial, part.serial),
+        (row.lot, part.lot),
+        (row.work_order, part.order),
+        (row.tray, part.tray),
+        (row.coil, part.coil),
+        (row.side, part.side),
+    ]
+    conditions: list[ColumnElement[bool]] = [column == name(value) for column, value in names if value is not None]
+    if wanted.frame_id is not None:
+        conditions.append(row.frame_id == storable_id(wanted.frame_id))
+    if part.metre is not None:
+        conditions.append(row.metre == part.metre)
+    if part.across is not None:
+        conditions.append(row.across == part.across)
+    if wanted.since is not None:
+        conditions.append(row.captured_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(row.captured_at < wanted.until)
+    return conditions

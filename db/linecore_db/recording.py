@@ -1,0 +1,91 @@
+"""Writes the history: batches of inspections, drops, alarms. All of it may come twice and is stored once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, Insert, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from linecore.alarms import Alarm, AlarmState
+from linecore.inspection import Inspection
+from linecore_db.columns import name, prose, storable_id, utc
+from linecore_db.rows import Row, alarm_row, evidence_rows, inspection_row, region_rows
+from linecore_db.schema import (
+    AlarmChangeRow,
+    AlarmRow,
+    Base,
+    DroppedFrameRow,
+    EvidenceRow,
+    InspectionRow,
+    RegionRow,
+)
+
+BY_THE_LINE = "linecore"
+
+
+def record(engine: Engine, inspections: Sequence[Inspection], drops: Sequence[Row] = ()) -> int:
+    """Store a batch, and the drops that go with it, in one transaction; return how many inspections were new.
+
+    A frame that is there already, by another process too, keeps its row, its regions and its evidence as they are.
+    """
+    by_id: dict[str, Inspection] = {}
+    for inspection in inspections:
+        by_id.setdefault(storable_id(inspection.frame.id), inspection)
+    rows = [inspection_row(inspection) for inspection in by_id.values()]
+    with engine.begin() as connection:
+        new: list[tuple[int, Inspection]] = []
+        if rows:
+            statement = _unless_there(connection, InspectionRow).returning(InspectionRow.id, InspectionRow.frame_id)
+            new = [(row.id, by_id[row.frame_id]) for row in connection.execute(statement, rows)]
+        _insert(connection, RegionRow, [row for key, inspection in new for row in region_rows(key, inspection)])
+        _insert(connection, EvidenceRow, [row for key, inspection in new for row in evidence_rows(key, inspection)])
+        if drops:
+            connection.execute(_unless_there(connection, DroppedFrameRow), list(drops))
+    return len(new)
+
+
+def record_alarm(engine: Engine, alarm: Alarm, by: str = BY_THE_LINE) -> None:
+    """Store an alarm's change of state; the row of the alarm follows the latest change."""
+    with engine.begin() as connection:
+        connection.execute(_unless_there(connection, AlarmRow), [alarm_row(alarm)])
+        _change(connection, storable_id(alarm.id), alarm.state, utc(alarm.changed_at), by, alarm.message)
+
+
+def close_left_alarms(engine: Engine, line: str, now: datetime) -> int:
+    """Clear what an earlier run of *line* left raised, since nobody watches it any more; return how many."""
+    alarm = select(AlarmRow.id, AlarmRow.changed_at)
+    with engine.begin() as connection:
+        left = connection.execute(alarm.where(AlarmRow.line == name(line), AlarmRow.state != AlarmState.CLEARED)).all()
+        for alarm_id, changed_at in left:
+            at = max(utc(now), changed_at)  # the computer's clock may have been set back
+            _change(connection, alarm_id, AlarmState.CLEARED, at, BY_THE_LINE, "line restarted")
+    return len(left)
+
+
+def _change(connection: Connection, alarm_id: str, state: AlarmState, at: datetime, by: str, note: str) -> None:
+    change: Row = {
+        "alarm_id": alarm_id,
+        "state": str(state),
+        "changed_at": at,
+        "changed_by": name(by),
+        "note": prose(note),
+    }
+    connection.execute(_unless_there(connection, AlarmChangeRow), [change])
+    newer = update(AlarmRow).where(AlarmRow.id == alarm_id, AlarmRow.changed_at <= at)
+    connection.execute(newer.values(state=str(state), changed_at=at))
+
+
+def _insert(connection: Connection, table: type[Base], rows: Sequence[Row]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _unless_there(connection: Connection, table: type[Base]) -> Insert:
+    """Insert into *table* and pass over rows that are there already; RETURNING names only those that were not."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return insert(table).prefix_with("IGNORE")

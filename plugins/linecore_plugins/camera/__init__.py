@@ -1,0 +1,1 @@
+"""Takes frames from cameras, streams and video files."""

@@ -1,0 +1,1 @@
+"""Takes image files from a folder as they arrive."""

@@ -1,0 +1,163 @@
+"""The sending side: push frames to a line over ZeroMQ and learn what became of each.
+
+::
+
+    with ZmqSender("tcp://127.0.0.1:5570") as sender:
+        answer = sender.send("coil-7/000123", encoded=jpeg, part=Part(coil="7"))
+        assert answer.status == "recorded"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import zmq
+
+from linecore.clock import Clock, SystemClock
+from linecore.errors import ConfigError
+from linecore.inspection import Image, Part
+from linecore_plugins.zmq.address import WISH, is_address
+from linecore_plugins.zmq.header import MessageRefusedError
+from linecore_plugins.zmq.wire import NO_PART, Acknowledgement, FrameMessage
+
+
+@dataclass(slots=True)
+class _Pending:
+    message: FrameMessage
+    give_up: float  # on the monotonic clock
+    send_again: float
+    pause: float
+
+
+class ZmqSender:
+    """Sends frames to *address* and waits for the answers; for one thread.
+
+    Up to *window* frames are on their way at once. A frame without an answer is sent again under the same id after
+    *resend_s* seconds, then after twice as long each time, and counts as unanswered after *timeout_s* seconds: it may
+    have been recorded all the same, and sending it once more later does no harm.
+
+    Raises:
+        ConfigError: the address is none that ZeroMQ can connect to.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        window: int = 16,
+        resend_s: float = 5.0,
+        timeout_s: float = 60.0,
+        clock: Clock | None = None,
+    ) -> None:
+        if not is_address(address):
+            raise ConfigError(f"the address to send to is {address!r}; {WISH}")
+        self._window = window
+        self._resend_s = resend_s
+        self._timeout_s = timeout_s
+        self._clock = clock or SystemClock()
+        self._pending: dict[str, _Pending] = {}
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.set(zmq.LINGER, 0)
+        self._socket.set(zmq.SNDHWM, window)
+        self._socket.set(zmq.RECONNECT_IVL_MAX, 2000)
+        self._socket.set(zmq.TCP_KEEPALIVE, 1)
+        self._socket.set(zmq.TCP_KEEPALIVE_IDLE, 30)
+        self._socket.set(zmq.IPV6, int("[" in address))
+        try:
+            self._socket.connect(address)
+        except zmq.ZMQError as error:
+            self.close()
+            reason = zmq.strerror(error.errno or 0)
+            raise ConfigError(
+                f"the address to send to is {address!r}, which cannot be used ({reason}); {WISH}"
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection, and of what has not been sent."""
+        self._context.destroy(linger=0)
+
+    def send(
+        self,
+        frame_id: str,
+        *,
+        encoded: bytes | None = None,
+        image: Image | None = None,
+        part: Part = NO_PART,
+        captured_at: datetime | None = None,
+    ) -> Acknowledgement:
+        """Send one frame and wait for its answer. Give either *encoded*, the bytes of a file, or *image*, the pixels.
+
+        Raises:
+            MessageRefusedError: the frame is not one that the wire format can carry.
+            ValueError: both or neither of *encoded* and *image* are given.
+        """
+        if encoded is not None and image is None:
+            message = FrameMessage.of_file(frame_id, encoded, part=part, captured_at=captured_at)
+        elif image is not None and encoded is None:
+            message = FrameMessage.of_image(frame_id, image, part=part, captured_at=captured_at)
+        else:
+            raise ValueError("give either encoded or image")
+        return next(answer for answer in self.send_all([message]) if answer.id == frame_id)
+
+    def send_all(self, messages: Iterable[FrameMessage], *, interval_s: float = 0.0) -> Iterator[Acknowledgement]:
+        """Send frames, no faster than one every *interval_s* seconds, and yield the answers as they come."""
+        next_at = self._clock.monotonic()
+        for message in messages:
+            while len(self._pending) >= self._window or message.header.id in self._pending:
+                yield from self._answers(None)
+            while self._clock.monotonic() < next_at:
+                yield from self._answers(next_at)
+            next_at = max(next_at, self._clock.monotonic() - interval_s) + interval_s
+            self._start(message)
+            if self._socket.poll(0):
+                yield from self._answers(None)
+        while self._pending:
+            yield from self._answers(None)
+
+    def _start(self, message: FrameMessage) -> None:
+        now = self._clock.monotonic()
+        pending = _Pending(message, now + self._timeout_s, now, self._resend_s)
+        self._pending[message.header.id] = pending
+        self._send(pending, now)
+
+    def _send(self, pending: _Pending, now: float) -> None:
+        try:
+            self._socket.send_multipart(pending.message.parts(), zmq.NOBLOCK, copy=False)
+        except zmq.Again:  # the line takes nothing: what waits in the socket is on its way already
+            pending.send_again = now + 0.1
+        else:
+            pending.send_again = now + pending.pause
+            pending.pause = min(pending.pause * 2, 8 * self._resend_s)
+
+    def _answers(self, until: float | None) -> Iterator[Acknowledgement]:
+        """Wait for one answer, at most until a frame is to be sent again or given up, or the time *until*."""
+        times = [min(pending.send_again, pending.give_up) for pending in self._pending.values()]
+        wake = min([*times, *([] if until is None else [until])])
+        if self._socket.poll(max(0, int((wake - self._clock.monotonic()) * 1000) + 1)):
+            try:
+                answer = Acknowledgement.from_bytes(self._socket.recv_multipart()[-1])
+            except MessageRefusedError:
+                return  # whoever listens there is no line
+            if answer.id is not None and self._pending.pop(answer.id, None) is not None:
+                yield answer
+            return
+        now = self._clock.monotonic()
+        for frame_id, pending in list(self._pending.items()):
+            if now >= pending.give_up:
+                del self._pending[frame_id]
+                yield Acknowledgement(frame_id, "unanswered", f"no answer within {self._timeout_s:g} s")
+            elif now >= pending.send_again:
+                self._send(pending, now)

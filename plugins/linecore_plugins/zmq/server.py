@@ -1,0 +1,148 @@
+"""The line's end of the wire: a ROUTER socket in a thread of its own, which takes messages and sends answers."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from threading import Event as Flag
+from threading import Thread
+
+import zmq
+
+from linecore_plugins.zmq.header import MessageRefusedError
+from linecore_plugins.zmq.wire import Acknowledgement, FrameMessage
+
+logger = logging.getLogger(__name__)
+
+LINGER_MS = 1000  # for the last answers, when the line stops
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message, and the envelope that leads back to its sender."""
+
+    envelope: tuple[bytes, ...]
+    message: FrameMessage
+
+
+class ZmqServer:
+    """Takes one message at a time, and the next only when that one has been fetched.
+
+    While nobody fetches, nothing is read from the socket, so ZeroMQ's high-water marks fill and hold the senders back;
+    answers go out all the same. A ZeroMQ socket belongs to one thread: the others reach it through a queue and a
+    wake-up byte.
+
+    Raises:
+        zmq.ZMQError: the address cannot be bound.
+    """
+
+    def __init__(self, bind: str, *, max_bytes: int, high_water: int) -> None:
+        self._max_bytes = max_bytes
+        self._deliveries: Queue[Delivery] = Queue(1)
+        self._answers: deque[tuple[bytes, ...]] = deque()
+        self._taking = Flag()
+        self._closing = Flag()
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        try:
+            self._socket.set(zmq.RCVHWM, high_water)
+            self._socket.set(zmq.LINGER, LINGER_MS)
+            self._socket.set(zmq.TCP_KEEPALIVE, 1)  # not ZeroMQ's heartbeats: they cut a sender that is held back
+            self._socket.set(zmq.TCP_KEEPALIVE_IDLE, 30)
+            # Beyond this ZeroMQ cuts the connection, before the memory is spent; up to here the sender gets a sentence.
+            self._socket.set(zmq.MAXMSGSIZE, 4 * max_bytes + 1024)
+            self._socket.set(zmq.IPV6, int("[" in bind))
+            self._socket.bind(bind)
+        except zmq.ZMQError:
+            self._context.destroy(linger=0)
+            raise
+        self.address = self._socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
+        self._thread = Thread(target=self._serve, name=f"zmq {self.address}", daemon=True)
+        self._thread.start()
+
+    def take_messages(self, taking: bool) -> None:
+        """Begin or cease to read messages from the socket; before and after, they wait at the senders."""
+        if taking:
+            self._taking.set()
+        else:
+            self._taking.clear()
+        self._wake()
+
+    def fetch(self, timeout: float) -> Delivery | None:
+        """Return the next message, or None where none came within *timeout* seconds.
+
+        Raises:
+            RuntimeError: the thread of the socket has died of a bug; nothing will ever come.
+        """
+        try:
+            delivery = self._deliveries.get(timeout=timeout)
+        except Empty:
+            if not self._thread.is_alive():
+                raise RuntimeError(f"nobody reads from {self.address} any more") from None
+            return None
+        self._wake()
+        return delivery
+
+    def answer(self, envelope: tuple[bytes, ...], acknowledgement: Acknowledgement) -> None:
+        """Send an answer; from any thread. It is lost where the sender has gone: it will ask again."""
+        self._answers.append((*envelope, acknowledgement.to_bytes()))
+        self._wake()
+
+    def close(self) -> None:
+        """Send the last answers and release the address."""
+        self._closing.set()
+        self._wake()
+        self._thread.join()
+        self._context.term()
+        self._woken.close()
+        self._waker.close()
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # a full pipe wakes as well
+            self._waker.send(b"\0")
+
+    def _serve(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._woken, zmq.POLLIN)
+        while not self._closing.is_set():
+            takes = self._taking.is_set() and not self._deliveries.full()
+            poller.register(self._socket, zmq.POLLIN if takes else 0)
+            ready = dict(poller.poll())
+            if self._woken.fileno() in ready:
+                with suppress(BlockingIOError):
+                    self._woken.recv(4096)
+            self._send_answers()
+            if takes and self._socket in ready:
+                self._receive()
+        self._send_answers()
+        self._socket.close()
+
+    def _send_answers(self) -> None:
+        while self._answers:
+            # Never waits: a ROUTER lets go what its peer does not read.
+            with suppress(zmq.Again):
+                self._socket.send_multipart(self._answers.popleft(), zmq.NOBLOCK)
+
+    def _receive(self) -> None:
+        try:
+            parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        # A REQ socket puts an empty part between its identity and the message, and wants it back.
+        opening = 2 if len(parts) > 1 and not parts[1] else 1
+        envelope = tuple(parts[:opening])
+        try:
+            message = FrameMessage.from_parts(parts[opening:], self._max_bytes)
+        except MessageRefusedError as error:
+            logger.warning("a message to %s is refused: %s", self.address, error)
+            self.answer(envelope, Acknowledgement(error.frame_id, "refused", str(error)))
+            return
+        with suppress(Full):  # never: this thread alone puts, and has looked
+            self._deliveries.put_nowait(Delivery(envelope, message))
