@@ -48,12 +48,10 @@ def overlay(image: Image, explanation: Explanation, verdict: Verdict) -> Image:
 
 
 def _heated(steel: Image, heat: FloatArray) -> Image:
-    colours = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_INFERNO).reshape(256, 3)
     heat = np.clip(heat, 0, 1)
-    index = (COLDEST + heat * (HOTTEST - COLDEST)).astype(np.uint8)
-    opacity = OPAQUE * np.clip((heat - COLD) / (0.6 - COLD), 0, 1)[..., np.newaxis]
-    blended: Image = (steel * (1 - opacity) + colours[index] * opacity + 0.5).astype(np.uint8)
-    return blended
+    colours = cv2.applyColorMap((COLDEST + heat * (HOTTEST - COLDEST)).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    opacity = OPAQUE * np.clip((heat - COLD) / (0.6 - COLD), 0, 1)
+    return np.asarray(cv2.blendLinear(steel, colours, 1 - opacity, opacity), np.uint8)
 
 
 def _draw_box(canvas: Image, box: Box, factor: int) -> None:

@@ -26,7 +26,7 @@ def written(folder: Path) -> list[str]:
 
 def test_rejects_are_kept_by_line_day_and_decision(tmp_path: Path) -> None:
     sink(tmp_path).record([inspection(1), inspection(2, Decision.PASS, "ok")])
-    assert written(tmp_path) == [f"{DAY}/FAIL/folder/1.overlay.png", f"{DAY}/FAIL/folder/1.png"]
+    assert written(tmp_path) == [f"{DAY}/FAIL/folder/1.overlay.jpg", f"{DAY}/FAIL/folder/1.png"]
 
 
 def test_evidence_names_what_record_writes(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_evidence_names_what_record_writes(tmp_path: Path) -> None:
     named = files.evidence(one)
     files.record([one])
     assert [evidence.kind for evidence in named] == ["image", "overlay"]
-    assert sorted(evidence.path for evidence in named) == sorted(str(path) for path in tmp_path.rglob("*.png"))
+    assert sorted(evidence.path for evidence in named) == sorted(str(path) for path in tmp_path.rglob("*.*g"))
 
 
 def test_an_encoded_frame_is_kept_byte_for_byte(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from linecore.line import Line
 from linecore.messages import Json, inspection_message
 from linecore.plugins import create_plugin
 from linecore_plugins.console import DECISION_STYLES
-from linecore_plugins.files import png, write_atomically
+from linecore_plugins.files import jpeg, png, write_atomically
 from linecore_plugins.overlay import overlay
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"))
@@ -180,4 +180,4 @@ def _write_pictures(folder: Path, stem: str, inspection: Inspection) -> None:
     heatmap = np.rint(explanation.heatmap * 255).astype(np.uint8)
     write_atomically(folder / f"{stem}.png", png(heatmap))
     picture = overlay(inspection.frame.image, explanation, inspection.verdict)
-    write_atomically(folder / f"{stem}.overlay.png", png(picture))
+    write_atomically(folder / f"{stem}.overlay.jpg", jpeg(picture))
