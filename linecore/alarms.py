@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from threading import Lock
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from linecore.clock import Clock
 from linecore.inspection import Decision, Inspection
 
 
@@ -58,7 +59,7 @@ class AlarmRule(BaseModel):
     ``within_s`` (so many frames, or such a part of them, over a time window), or ``silence_s`` (no frame for so long).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(min_length=1, max_length=100, description="what the operator reads")
     priority: Priority = Field(Priority.MEDIUM, description="low, medium, high or critical")
@@ -88,22 +89,22 @@ class AlarmRule(BaseModel):
 
 
 class _Watch:
-    """Looks at the frames of a line for one rule."""
+    """Looks at the frames of a line for one rule; times are seconds of a clock that nobody sets back."""
 
-    def __init__(self, rule: AlarmRule, now: datetime) -> None:
+    def __init__(self, rule: AlarmRule, now: float) -> None:
         self.rule = rule
         self.alarm: Alarm | None = None  # while it is raised
-        self._seen: deque[tuple[datetime, str, bool]] = deque()  # when, which frame, whether it matches
+        self._seen: deque[tuple[float, str, bool]] = deque()  # when, which frame, whether it matches
         self._matching = 0
         self._last_frame_at = now
 
     def counts(self, source: str) -> bool:
         return self.rule.sources is None or source in self.rule.sources
 
-    def frame_arrived(self, now: datetime) -> None:
+    def frame_arrived(self, now: float) -> None:
         self._last_frame_at = now
 
-    def observe(self, inspection: Inspection, now: datetime) -> None:
+    def observe(self, inspection: Inspection, now: float) -> None:
         if self.rule.silence_s is not None:
             return
         verdict = inspection.verdict
@@ -113,10 +114,10 @@ class _Watch:
         self._seen.append((now, inspection.frame.id, matches))
         self._matching += matches
 
-    def holds(self, now: datetime) -> bool:
+    def holds(self, now: float) -> bool:
         rule = self.rule
         if rule.silence_s is not None:
-            return now - self._last_frame_at >= timedelta(seconds=rule.silence_s)
+            return now - self._last_frame_at >= rule.silence_s
         self._forget(now)
         if rule.rate is not None:
             return len(self._seen) >= rule.at_least and self._matching / len(self._seen) >= rule.rate
@@ -133,15 +134,15 @@ class _Watch:
     def frame_ids(self) -> tuple[str, ...]:
         return tuple(frame_id for _, frame_id, matches in self._seen if matches)[-_EVIDENCE:]
 
-    def _forget(self, now: datetime) -> None:
+    def _forget(self, now: float) -> None:
         while self._seen and self._is_past(now):
             self._matching -= self._seen.popleft()[2]
 
-    def _is_past(self, now: datetime) -> bool:
+    def _is_past(self, now: float) -> bool:
         if self.rule.of is not None:
             return len(self._seen) > self.rule.of
         assert self.rule.within_s is not None
-        return now - self._seen[0][0] > timedelta(seconds=self.rule.within_s)
+        return now - self._seen[0][0] > self.rule.within_s
 
 
 _EVIDENCE = 20  # frames that an alarm names; an operator looks at a few, and a rate may be over thousands
@@ -153,13 +154,14 @@ class AlarmBoard:
     Safe to call from several threads; *changed* is called under the board's lock, so that changes keep their order.
     """
 
-    def __init__(self, line: str, rules: Sequence[AlarmRule], changed: Callable[[Alarm], None], now: datetime) -> None:
+    def __init__(self, line: str, rules: Sequence[AlarmRule], changed: Callable[[Alarm], None], clock: Clock) -> None:
         self._line = line
         self._changed = changed
-        self._watches = [_Watch(rule, now) for rule in rules]
+        self._clock = clock
+        self._watches = [_Watch(rule, clock.monotonic()) for rule in rules]
         self._lock = Lock()
         self._occurrences = 0
-        self._started = now
+        self._started = clock.now()
 
     @property
     def active(self) -> tuple[Alarm, ...]:
@@ -167,40 +169,44 @@ class AlarmBoard:
         with self._lock:
             return tuple(watch.alarm for watch in self._watches if watch.alarm is not None)
 
-    def frame_arrived(self, source: str, now: datetime) -> None:
+    def frame_arrived(self, source: str) -> None:
         """A source has delivered: what its silence raised is cleared."""
+        now = self._clock.monotonic()
         with self._lock:
             for watch in self._watches:
                 if watch.rule.silence_s is not None and watch.counts(source):
                     watch.frame_arrived(now)
                     self._look(watch, now)
 
-    def observe(self, inspection: Inspection, now: datetime) -> None:
+    def observe(self, inspection: Inspection) -> None:
         """Count an inspection, and raise or clear what follows from it."""
+        now = self._clock.monotonic()
         with self._lock:
             for watch in self._watches:
                 if watch.counts(inspection.frame.source):
                     watch.observe(inspection, now)
                     self._look(watch, now)
 
-    def tick(self, now: datetime) -> None:
+    def tick(self) -> None:
         """Look at the rules that time alone can change; to be called now and then."""
+        now = self._clock.monotonic()
         with self._lock:
             for watch in self._watches:
                 if watch.rule.of is None:
                     self._look(watch, now)
 
-    def clear_all(self, now: datetime, why: str) -> None:
+    def clear_all(self, why: str) -> None:
         """Clear what is raised, since nobody watches its condition any more."""
         with self._lock:
             for watch in self._watches:
-                self._clear(watch, now, why)
+                self._clear(watch, why)
 
-    def _look(self, watch: _Watch, now: datetime) -> None:
+    def _look(self, watch: _Watch, now: float) -> None:
         if not watch.holds(now):
-            self._clear(watch, now, watch.message())
+            self._clear(watch, watch.message())
         elif watch.alarm is None:
             self._occurrences += 1
+            raised_at = self._clock.now()
             watch.alarm = Alarm(
                 id=f"{self._line}/{watch.rule.name}/{self._started:%Y%m%dT%H%M%S.%f}-{self._occurrences}",
                 line=self._line,
@@ -208,14 +214,14 @@ class AlarmBoard:
                 priority=watch.rule.priority,
                 state=AlarmState.RAISED,
                 message=watch.message(),
-                raised_at=now,
-                changed_at=now,
+                raised_at=raised_at,
+                changed_at=raised_at,
                 frame_ids=watch.frame_ids(),
             )
             self._changed(watch.alarm)
 
-    def _clear(self, watch: _Watch, now: datetime, why: str) -> None:
+    def _clear(self, watch: _Watch, why: str) -> None:
         if watch.alarm is not None:
-            cleared = replace(watch.alarm, state=AlarmState.CLEARED, changed_at=now, message=why)
+            cleared = replace(watch.alarm, state=AlarmState.CLEARED, changed_at=self._clock.now(), message=why)
             watch.alarm = None
             self._changed(cleared)

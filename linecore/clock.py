@@ -29,3 +29,11 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds since an arbitrary start."""
         return time.monotonic()
+
+
+def time_of(timestamp: float) -> datetime | None:
+    """Return a file's time, in seconds since 1970, as UTC; None where no calendar has it: a disk may say anything."""
+    try:
+        return datetime.fromtimestamp(timestamp, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -36,7 +36,7 @@ LinePath = Annotated[Path, AfterValidator(_beside_the_file)]
 class LineSettings(BaseModel):
     """The table ``[line]``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
@@ -47,12 +47,14 @@ class LineSettings(BaseModel):
     explain: tuple[Decision, ...] = Field(
         (Decision.FAIL, Decision.UNCERTAIN), description="decisions whose frames get a heat map"
     )
-    lane_mb: float = Field(256, gt=0, description="megabytes of inspections that may wait for one sink")
-    sink_timeout_s: float = Field(10, gt=0, description="seconds after which a busy sink is reported as stalled")
+    lane_mb: float = Field(256, gt=0, le=1_000_000, description="megabytes of inspections that may wait for one sink")
+    sink_timeout_s: float = Field(
+        10, gt=0, le=86_400, description="seconds after which a busy sink is reported as stalled"
+    )
     sink_attempts: int = Field(
         10, ge=1, description="times that a batch is offered to a sink that is not durable before it is let go"
     )
-    drain_timeout_s: float = Field(30, gt=0, description="seconds that stopping waits for the sinks")
+    drain_timeout_s: float = Field(30, gt=0, le=86_400, description="seconds that stopping waits for the sinks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,9 @@ def _with_secrets(value: Any, environment: Mapping[str, str], where: str, key: s
         def secret(match: re.Match[str]) -> str:
             name = match.group(1)
             if name not in environment:
-                raise ConfigError(f"{where}: {key} is {value!r}, but the environment has no {name}; export it first")
+                raise ConfigError(
+                    f"{where}: {key} is {shown_value(value)}, but the environment has no {name}; export it first"
+                )
             return environment[name]
 
         return _SECRET.sub(secret, value)

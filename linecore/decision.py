@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +14,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 class DecisionRules(BaseModel):
     """The table ``[decision]``: when the line says what."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     pass_labels: tuple[str, ...] = Field(("ok",), description="labels of good product; every other label is a FAIL")
     min_confidence: Probability = Field(0.80, description="less confident than this is UNCERTAIN")
@@ -39,7 +38,7 @@ def decide(classification: Classification, rules: DecisionRules, elapsed_ms: flo
     probability, is a NO_RESULT. Doubt is looked at before the label, so that a doubtful "ok" never passes.
     """
     label, confidence, novelty = classification.label, classification.confidence, classification.novelty
-    if not (math.isfinite(confidence) and 0 <= confidence <= 1):
+    if not 0 <= confidence <= 1:  # which also refuses NaN
         return no_result(f"the classifier answered the confidence {confidence} for {label!r}")
     if rules.deadline_ms is not None and elapsed_ms > rules.deadline_ms:
         answer = f"{label!r} ({confidence:.2f}) came after {elapsed_ms:.0f} ms"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Looked at by OpenCV once, when it is loaded, and compared with a file's header before anything is allocated.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(16384 * 8192))
+
 import cv2
 import numpy as np
 
@@ -34,8 +39,11 @@ def decode(encoded: bytes) -> Image:
     Returns uint8 pixels, HxW for grey files and HxWx3 BGR for others, read-only, turned upright by its EXIF tag; deeper
     pixels are scaled to 8 bits and transparency is left out.
 
+    A JPEG that was damaged in the middle is decoded all the same, with wrong pixels: its format has no checksum, and
+    OpenCV does not hand on what the decoder noticed.
+
     Raises:
-        ImageError: empty, too large, of another format, truncated or damaged.
+        ImageError: empty, beyond 64 MiB or 134 megapixels, of another format, truncated, or damaged beyond decoding.
     """
     if not encoded:
         raise ImageError("the file is empty")

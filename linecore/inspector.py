@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import pluggy
 
@@ -16,6 +17,7 @@ from linecore.errors import ImageError
 from linecore.events import Event, PluginFailed
 from linecore.inspection import Classification, Evidence, Explanation, Frame, Inspection, Timings, Verdict
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -52,14 +54,16 @@ class Inspector:
             decoded = self._clock.monotonic()
             if not frame.image.size:
                 raise ImageError("the frame has no pixels")
-            classification = self._hooks.classify(frame=frame)
+            classification = _expect(Classification, self._hooks.classify(frame=frame))
+            verdict = self._decide(classification, captured)
         except ImageError as error:
             verdict = no_result(f"bad image: {error}")
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # an answer of the wrong kind, and a plugin that wants to exit, among them
             logger.exception("classifying %s failed", frame.id)
+            classification = None
             verdict = no_result(f"the classifier failed: {type(error).__name__}: {error}")
-        else:
-            verdict = self._decide(classification, captured)
         done = self._clock.monotonic()
         timings = Timings(*(1000 * step for step in (taken - captured, decoded - taken, done - decoded)))
         return Inspection(frame, verdict, timings, self._clock.now(), config_hash=self._config_hash), classification
@@ -80,20 +84,31 @@ class Inspector:
 
     def _ask_for_explanation(self, frame: Frame, classification: Classification) -> Explanation | None:
         try:
-            explanation: Explanation | None = self._hooks.explain(frame=frame, classification=classification)
-        except Exception as error:
+            return _expect(Explanation, self._hooks.explain(frame=frame, classification=classification))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self._tell(self._hooks.explain, error)
             return None
-        return explanation
 
     def _ask_for_evidence(self, inspection: Inspection) -> tuple[Evidence, ...]:
         try:
-            return tuple(one for answer in self._hooks.evidence(inspection=inspection) for one in answer)
-        except Exception as error:
+            named = [one for answer in self._hooks.evidence(inspection=inspection) for one in answer]
+            return tuple(one for one in named if _expect(Evidence, one))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self._tell(self._hooks.evidence, error)
             return ()
 
-    def _tell(self, caller: pluggy.HookCaller, error: Exception) -> None:
+    def _tell(self, caller: pluggy.HookCaller, error: BaseException) -> None:
         names = "/".join(implementation.plugin_name for implementation in caller.get_hookimpls())
         logger.exception("the hook %s failed", caller.name)
         self._publish(PluginFailed(names, caller.name, f"{type(error).__name__}: {error}"))
+
+
+def _expect(kind: type[T], answer: object) -> T | None:
+    """Return a plugin's answer, or None; what else it is would fail far from who gave it."""
+    if answer is not None and not isinstance(answer, kind):
+        raise TypeError(f"it answered {type(answer).__name__}, not {kind.__name__}")
+    return answer

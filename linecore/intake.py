@@ -22,7 +22,7 @@ class Arrival:
 
 
 class Intake:
-    """Holds up to *capacity* frames, first in, first out."""
+    """Holds *capacity* frames, and one more for each live source, first in, first out."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -36,17 +36,21 @@ class Intake:
     def offer(self, arrival: Arrival, policy: Policy) -> Frame | None:
         """Put a frame into the queue; the answer is the frame that was let go for it, if any.
 
-        With "wait" this blocks until there is room. With "newest" it never blocks: the source's own oldest waiting
-        frame goes, or the new one where none of its frames waits.
+        With "wait" this blocks until there is room, or until the intake is closed: then the frame is not taken, and its
+        source will offer it again. With "newest" it never blocks: the source's own oldest waiting frame goes. Where
+        none of its frames waits, the new one is taken beyond the capacity, so that a source with a backlog cannot keep
+        a camera out.
         """
         with self._changed:
-            while len(self._arrivals) >= self.capacity:
-                if policy == "newest":
-                    return self._replace_oldest(arrival)
-                self._changed.wait()
-            self._arrivals.append(arrival)
-            self._changed.notify_all()
-            return None
+            if policy == "newest" and len(self._arrivals) >= self.capacity:
+                let_go = self._remove_oldest_of(arrival.frame.source)
+            else:
+                let_go = None
+                self._changed.wait_for(lambda: len(self._arrivals) < self.capacity or self._closed)
+            if not self._closed:
+                self._arrivals.append(arrival)
+                self._changed.notify_all()
+            return let_go
 
     def take(self) -> Arrival | None:
         """Return the oldest frame, waiting for one; None once the intake is closed and empty."""
@@ -60,15 +64,14 @@ class Intake:
             return arrival
 
     def close(self) -> None:
-        """Say that no more frames will be offered."""
+        """Take no more frames."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def _replace_oldest(self, arrival: Arrival) -> Frame:
+    def _remove_oldest_of(self, source: str) -> Frame | None:
         for index, waiting in enumerate(self._arrivals):
-            if waiting.frame.source == arrival.frame.source:
+            if waiting.frame.source == source:
                 del self._arrivals[index]
-                self._arrivals.append(arrival)
                 return waiting.frame
-        return arrival.frame
+        return None

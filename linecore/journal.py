@@ -32,6 +32,11 @@ class Journal:
         else:
             self._safe(inspection.frame)
 
+    def forget(self, frame: Frame) -> None:
+        """Let a frame go that was dropped after it had been noted."""
+        with self._lock:
+            self._owed.pop(frame.id, None)
+
     def strike_off(self, sink: str, inspections: Sequence[Inspection]) -> None:
         """A sink has stored these."""
         for inspection in inspections:

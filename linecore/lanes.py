@@ -166,7 +166,7 @@ class Lane:
                 self._sink.notify(batch)
             else:
                 self._sink.record(batch)
-        except Exception as error:
+        except BaseException as error:  # a plugin that wants to exit, or was cancelled, must not take the lane along
             self._failed(batch, f"{type(error).__name__}: {error}")
         else:
             self._succeeded(batch)

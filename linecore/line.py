@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Event as Flag
-from threading import Lock, Thread
+from threading import Thread
 from typing import Self
 
 from linecore.alarms import Alarm, AlarmBoard, AlarmRule, AlarmState
 from linecore.bus import Bus
+from linecore.checks import check_complete, check_names, remarks
 from linecore.clock import Clock, SystemClock
 from linecore.config import LineConfig, LineSettings
 from linecore.decision import DecisionRules
-from linecore.errors import ConfigError
+from linecore.errors import ConfigError, LinecoreError
 from linecore.events import (
     AlarmCleared,
     AlarmRaised,
@@ -30,20 +29,36 @@ from linecore.events import (
     PluginFailed,
     VerdictReached,
 )
-from linecore.inspection import NOT_DECODED, Frame, Image, Inspection, Part, Truth, read_only
+from linecore.framing import Framing
+from linecore.inspection import Frame, Image, Inspection, Part, Truth
 from linecore.inspector import Inspector
 from linecore.intake import Arrival, Intake, Policy
 from linecore.journal import Journal
 from linecore.lanes import Lane, LaneLimits
 from linecore.ledger import RECORDED, Balance, Ledger, Outcome
 from linecore.plugins import create_plugin
-from linecore.roster import Roster, RosterSink, check_labels
+from linecore.roster import Roster, RosterSink
 from linecore.sources import Sources
 
 logger = logging.getLogger(__name__)
 
-LONGEST_KEY = 160  # characters; with the names of line and source an id stays under the 255 of the history's column
 LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy sinks, are looked at
+
+
+def state_folder(folder: Path, name: str) -> Path:
+    """Return the folder where the line *name*, whose file is in *folder*, remembers things; it is made.
+
+    Raises:
+        ConfigError: it cannot be made or written to.
+    """
+    path = folder / ".linecore" / name
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be made ({error.strerror}); a line needs to write beside its file") from None
+    if not os.access(path, os.W_OK):
+        raise ConfigError(f"{path} cannot be written to; a line needs to write beside its file")
+    return path
 
 
 class Line:
@@ -87,13 +102,10 @@ class Line:
             publish=self.bus.publish,
         )
         self._stopped = Flag()
-        self._sequence: Counter[str] = Counter()
-        self._lock = Lock()
+        self._framing = Framing(self.name, self.clock)
         workers = settings.workers or os.cpu_count() or 1
         self._intake = Intake(settings.intake or 2 * workers)
-        self._durable_sinks = [
-            name for name in self._roster.answering("record") if getattr(self._roster[name], "durable", False)
-        ]
+        self._durable_sinks = self._roster.durable_sinks()
         self._journal = Journal(self._durable_sinks, lambda frame: self._settle(frame, RECORDED))
         self._lanes = {name: self._lane(name) for name in self._roster.answering("record", "notify")}
         self._recording = [self._lanes[name] for name in self._roster.answering("record")]
@@ -126,9 +138,7 @@ class Line:
     @property
     def state_folder(self) -> Path:
         """A folder where this line's plugins may remember things; made when it is first asked for."""
-        folder = self.folder / ".linecore" / self.name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return state_folder(self.folder, self.name)
 
     def plugin_name(self, plugin: object) -> str:
         """Return the name of a plugin's table."""
@@ -150,22 +160,16 @@ class Line:
 
         *key* names it among all frames of this source, for ever: the same key is the same frame. Give either *image*
         (uint8, HxW or HxWx3 BGR) or *encoded* (the bytes of a JPEG, PNG, BMP or TIFF file).
+
+        Raises:
+            ImageError: *image* has another dtype or shape.
         """
-        source = self.plugin_name(plugin)
-        if len(key) > LONGEST_KEY:
-            digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=8).hexdigest()
-            key = f"{key[: LONGEST_KEY - 17]}~{digest}"
-        with self._lock:
-            sequence = self._sequence[source]
-            self._sequence[source] += 1
-        return Frame(
-            id=f"{self.name}/{source}/{key}",
-            line=self.name,
-            source=source,
-            sequence=sequence,
-            captured_at=captured_at or self.clock.now(),
-            image=NOT_DECODED if image is None else read_only(image),
+        return self._framing.frame(
+            self.plugin_name(plugin),
+            key,
+            image=image,
             encoded=encoded,
+            captured_at=captured_at,
             part=part,
             origin=origin,
             truth=truth,
@@ -187,7 +191,7 @@ class Line:
         if not self.ledger.capture(frame.source, frame.id):
             return  # a sender was impatient: the same frame is on its way, and its settlement answers both
         self.bus.publish(FrameCaptured(frame))
-        self._alarms.frame_arrived(frame.source, self.clock.now())
+        self._alarms.frame_arrived(frame.source)
         if let_go := self._intake.offer(Arrival(frame, captured), policy):
             self._settle(let_go, Outcome(dropped="overtaken by a newer frame"))
 
@@ -196,12 +200,15 @@ class Line:
         while arrival := self._intake.take():
             try:
                 self._complete(self.inspect(arrival.frame, arrival.at))
-            except Exception as error:  # a mistake of the line's own must cost one frame, loudly, and not the worker
+            except (
+                BaseException
+            ) as error:  # a mistake of the line's own must cost one frame, loudly, and not the worker
                 self._plugin_failed("linecore", "inspect", error)
+                self._journal.forget(arrival.frame)
                 self._settle(arrival.frame, Outcome(dropped="internal error"))
 
     def _complete(self, inspection: Inspection) -> None:
-        self._alarms.observe(inspection, self.clock.now())
+        self._alarms.observe(inspection)
         self.bus.publish(InspectionCompleted(inspection))
         self._journal.append(inspection)
         for lane in self._recording:
@@ -215,7 +222,7 @@ class Line:
         if settle := self._roster.caller(frame.source, "settle"):
             try:
                 settle(frame=frame, outcome=outcome)
-            except Exception as error:
+            except BaseException as error:
                 self._plugin_failed(frame.source, "settle", error)
 
     def _alarm_changed(self, alarm: Alarm) -> None:
@@ -236,6 +243,11 @@ class Line:
         return self._sources.exhausted
 
     @property
+    def broken_sources(self) -> tuple[str, ...]:
+        """The names of the sources that ended because they raised."""
+        return tuple(self._sources.broken)
+
+    @property
     def balance(self) -> Balance:
         """What the ledger says now."""
         return self.ledger.balance()
@@ -249,7 +261,7 @@ class Line:
         """
         self._roster.start(self)
         try:
-            check_labels(self._roster, self._rules, self._alarm_rules)
+            check_names(self._roster, self._rules, self._alarm_rules)
         except ConfigError:
             self._roster.stop()
             raise
@@ -259,11 +271,8 @@ class Line:
         self._roster.stop()
 
     def remarks(self) -> list[str]:
-        """Say what of this line's file has no effect or is unsafe, though it is not wrong."""
-        remarks = []
-        if not self._durable_sinks:
-            remarks.append("no sink is durable, so no verdict outlives the process; add [plugins.database]")
-        return remarks
+        """Say what of the line's file has no effect or is unsafe, though not wrong, once the line is prepared."""
+        return remarks(self._roster, self._rules)
 
     def check_complete(self) -> None:
         """Check that there is a line to speak of.
@@ -271,10 +280,7 @@ class Line:
         Raises:
             ConfigError: the line has no source or no classifier.
         """
-        for hook, what in (("frames", "source"), ("classify", "classifier")):
-            if not self._roster.answering(hook):
-                where = self._roster.where
-                raise ConfigError(f"{where}: [plugins] has no {what}; add one, see `linecore plugins list`")
+        check_complete(self._roster)
 
     def start(self) -> None:
         """Prepare the plugins and let the frames in.
@@ -285,7 +291,7 @@ class Line:
         """
         self.check_complete()
         self.prepare()
-        self._alarms = AlarmBoard(self.name, self._alarm_rules, self._alarm_changed, self.clock.now())
+        self._alarms = AlarmBoard(self.name, self._alarm_rules, self._alarm_changed, self.clock)
         self.bus.publish(LineStarted(self.name, self.clock.now()))
         for lane in self._lanes.values():
             lane.start()
@@ -306,7 +312,7 @@ class Line:
             thread.join(max(0.0, deadline - self.clock.monotonic()))
         self._stopped.set()
         self._watcher.join()
-        self._alarms.clear_all(self.clock.now(), "the line stopped")
+        self._alarms.clear_all("the line stopped")
         for lane in self._lanes.values():
             lane.close()
         for lane in self._lanes.values():
@@ -318,7 +324,7 @@ class Line:
 
     def _watch(self) -> None:
         while not self._stopped.wait(LOOK_EVERY_S):
-            self._alarms.tick(self.clock.now())
+            self._alarms.tick()
             for lane in self._lanes.values():
                 lane.check_stall()
 
@@ -334,6 +340,8 @@ class Line:
             delivered=self._journal.strike_off,
         )
 
-    def _plugin_failed(self, name: str, hook: str, error: Exception) -> None:
-        logger.error("plugin %s failed in %s", name, hook, exc_info=error)
+    def _plugin_failed(self, name: str, hook: str, error: BaseException) -> None:
+        # A domain error says it all in its sentence; anything else is a bug, whose traceback is wanted.
+        traceback = None if isinstance(error, LinecoreError) else error
+        logger.error("plugin %s failed in %s: %s", name, hook, error, exc_info=traceback)
         self.bus.publish(PluginFailed(name, hook, f"{type(error).__name__}: {error}"))

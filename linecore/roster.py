@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pluggy
 
-from linecore.alarms import Alarm, AlarmRule
-from linecore.decision import DecisionRules
+from linecore.alarms import Alarm
 from linecore.errors import ConfigError, LinecoreError
 from linecore.hookspecs import HookSpecs
 from linecore.inspection import Inspection
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from linecore.line import Line
 
 logger = logging.getLogger(__name__)
+
+STOP_S = 5.0  # a plugin that hangs while it stops is left behind after this
 
 
 class Roster:
@@ -34,7 +36,7 @@ class Roster:
     """
 
     def __init__(
-        self, plugins: Mapping[str, object], *, where: str, failed: Callable[[str, str, Exception], None]
+        self, plugins: Mapping[str, object], *, where: str, failed: Callable[[str, str, BaseException], None]
     ) -> None:
         self.where = where
         self._plugins = dict(plugins)
@@ -71,6 +73,10 @@ class Roster:
         """Return the caller of one plugin's own answer to *hook*, or None where it has none."""
         return self._callers[hook].get(name)
 
+    def durable_sinks(self) -> list[str]:
+        """Return the names of the sinks whose classes promise that what they stored survives a loss of power."""
+        return [name for name in self.answering("record") if getattr(self._plugins[name], "durable", False)]
+
     def start(self, line: Line) -> None:
         """Start every plugin, in order; on failure stop those that were started, and raise what stopped it.
 
@@ -87,14 +93,15 @@ class Roster:
             raise
 
     def stop(self) -> None:
-        """Stop every plugin that was started, the last one first; one that raises stops nobody else."""
+        """Stop every plugin that was started, the last one first; one that raises or hangs stops nobody else."""
         while self._started:
             name = self._started.pop()
             if stop := self.caller(name, "stop"):
-                try:
-                    stop()
-                except Exception as error:
-                    self._failed(name, "stop", error)
+                thread = Thread(target=self._stop, args=(name, stop), name=f"stop {name}", daemon=True)
+                thread.start()
+                thread.join(STOP_S)
+                if thread.is_alive():
+                    self._failed(name, "stop", TimeoutError(f"it has not returned for {STOP_S:g} s and is left behind"))
 
     def _start(self, name: str, start: pluggy.HookCaller, line: Line) -> None:
         try:
@@ -103,6 +110,12 @@ class Roster:
             key = f"plugins.{name}"
             sentence = str(error) if str(error).startswith(key) else f"{key}: {error}"
             raise type(error)(f"{self.where}: {sentence}") from None
+
+    def _stop(self, name: str, stop: pluggy.HookCaller) -> None:
+        try:
+            stop()
+        except BaseException as error:
+            self._failed(name, "stop", error)
 
     def _register(self, name: str, plugin: object) -> None:
         opening = f"{self.where}: plugins.{name}: {type(plugin).__name__}"
@@ -128,24 +141,6 @@ class Roster:
             for name, plugin in self._plugins.items()
             if name in answering
         }
-
-
-def check_labels(roster: Roster, rules: DecisionRules, alarms: Sequence[AlarmRule]) -> None:
-    """Refuse a label that no classifier can answer: a misspelt one would never pass, or never raise its alarm.
-
-    A classifier says what it knows in its attribute ``labels``; one without it is not checked.
-
-    Raises:
-        ConfigError: names the label and the nearest known one.
-    """
-    known = [label for name in roster.answering("classify") for label in getattr(roster[name], "labels", ())]
-    asked = [(f"alarms: {rule.name!r}: labels", label) for rule in alarms for label in rule.labels or ()]
-    if "pass_labels" in rules.model_fields_set:
-        asked += [("decision.pass_labels", label) for label in rules.pass_labels]
-    for key, label in asked if known else ():
-        if label not in known:
-            hint = did_you_mean(label, known) or f"; it knows {', '.join(known)}"
-            raise ConfigError(f"{roster.where}: {key} has {label!r}, which the model does not know{hint}")
 
 
 class RosterSink:

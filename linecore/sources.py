@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import Event as Flag
@@ -13,7 +14,7 @@ from linecore.inspection import Frame
 from linecore.intake import Policy
 from linecore.roster import Roster
 
-STOP_S = 5.0  # a source that hangs in a driver is left behind after this
+STOP_S = 7.0  # a source that hangs in a driver is left behind after this; a camera's own time-out is 5 s
 
 
 class Sources:
@@ -25,10 +26,11 @@ class Sources:
         bus: Bus,
         *,
         accept: Callable[[Frame, Policy], None],
-        failed: Callable[[str, str, Exception], None],
+        failed: Callable[[str, str, BaseException], None],
     ) -> None:
         self.names = tuple(roster.answering("frames"))
         self.exhausted = Flag()  # every source has run dry
+        self.broken: list[str] = []  # sources that ended because they raised
         self._roster = roster
         self._bus = bus
         self._accept = accept
@@ -48,8 +50,9 @@ class Sources:
     def stop(self) -> None:
         """Take no more frames."""
         self._stopping.set()
+        deadline = time.monotonic() + STOP_S
         for thread in self._threads:
-            thread.join(STOP_S)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self, name: str) -> None:
         """Take one source's frames until it is dry or the line stops."""
@@ -63,10 +66,11 @@ class Sources:
                 self._accept(frame, policy)
                 if self._stopping.is_set():
                     break
-        except Exception as error:
+        except BaseException as error:
+            self.broken.append(name)
             self._failed(name, "frames", error)
         finally:
-            with suppress(Exception):  # a generator that fails while it is closed has told its last frame already
+            with suppress(BaseException):  # a generator that fails while it is closed has told its last frame already
                 getattr(frames, "close", lambda: None)()
             self._bus.publish(SourceExhausted(name))
             with self._lock:

@@ -6,7 +6,9 @@ import fcntl
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event as Flag
@@ -16,7 +18,7 @@ import click
 
 from linecore.config import LineConfig, load_config
 from linecore.errors import ConfigError
-from linecore.line import Line
+from linecore.line import Line, state_folder
 
 LOOK_EVERY_S = 0.1
 
@@ -28,6 +30,7 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
     """Run one or several lines (default: line.toml).
 
     SIGTERM and SIGINT drain: no more frames are taken, those that were taken are inspected and recorded, exit code 0.
+    Exit code 1 where a durable sink has not taken everything, or a source ended because it failed.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     configs = [load_config(path) for path in files or (Path("line.toml"),)]
@@ -44,16 +47,33 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
                 line.start()
                 running.append(line)
                 click.echo(f"{line.name}: serving from {', '.join(line.sources)}", err=True)
+                for remark in line.remarks():
+                    click.echo(f"{line.name}: note: {remark}", err=True)
             _wait(lines, stopping, until_exhausted)
         finally:
-            for line in running:
-                click.echo(f"{line.name}: {line.stop()}", err=True)
+            stopped = _stop(running)
+    sys.exit(0 if stopped else 1)
 
 
 def _wait(lines: Sequence[Line], stopping: Flag, until_exhausted: bool) -> None:
+    """Wait for a signal, or until everything has been taken and recorded: nobody is in a hurry then."""
     while not stopping.wait(LOOK_EVERY_S):
-        if until_exhausted and all(line.exhausted.is_set() for line in lines):
+        if until_exhausted and all(line.exhausted.is_set() and not line.balance.in_flight for line in lines):
             return
+
+
+def _stop(lines: Sequence[Line]) -> bool:
+    """Stop lines, all at once, and say where their frames went; False where something is left to do."""
+    if not lines:
+        return True
+    complete = True
+    with ThreadPoolExecutor(len(lines)) as pool:
+        for line, balance in zip(lines, pool.map(Line.stop, lines), strict=True):
+            click.echo(f"{line.name}: {balance}", err=True)
+            for source in line.broken_sources:
+                click.echo(f"{line.name}: source {source} failed before it was done", err=True)
+            complete = complete and not balance.in_flight and not line.broken_sources
+    return complete
 
 
 def _refuse_namesakes(configs: Sequence[LineConfig]) -> None:
@@ -96,9 +116,7 @@ def _stop_signals() -> Iterator[Flag]:
 @contextmanager
 def _sole_server(config: LineConfig) -> Iterator[None]:
     """Hold the lock of a line: two processes that serve the same one would inspect its frames twice."""
-    folder = config.folder / ".linecore" / config.line.name
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "serving.lock").open("a+") as lock:
+    with (state_folder(config.folder, config.line.name) / "serving.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

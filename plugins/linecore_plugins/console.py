@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Full, Queue
 from threading import Thread
 from typing import Literal
 
@@ -29,6 +30,9 @@ from linecore.inspection import Decision, Inspection
 from linecore.line import Line
 from linecore.text import printable
 
+WAITING = 10_000  # lines for a terminal that is paused; beyond, they are counted and not printed
+LAST_WORDS_S = 1.0  # a paused terminal must not keep the line from stopping
+
 DECISION_STYLES = {
     Decision.PASS: "green",
     Decision.FAIL: "bold red",
@@ -52,8 +56,9 @@ class ConsoleSink:
         self._config = config
         self._console = console or Console(soft_wrap=True, highlight=False)
         # Events are published by threads that must not wait for a terminal, which a person may have paused.
-        self._lines: SimpleQueue[Text | None] = SimpleQueue()
+        self._lines: Queue[Text | None] = Queue(WAITING)
         self._printer = Thread(target=self._print_lines, name="console", daemon=True)
+        self._unsaid = 0
         self._subscriptions: list[Callable[[], None]] = []
 
     @hookimpl
@@ -68,14 +73,14 @@ class ConsoleSink:
         for inspection in inspections:
             passed = inspection.verdict.decision is Decision.PASS
             if self._config.verdicts == "all" or (self._config.verdicts == "rejects" and not passed):
-                self._lines.put(_verdict_line(inspection))
+                self._say(_verdict_line(inspection))
 
     @hookimpl
     def notify(self, alarm: Alarm) -> None:
         """Print an alarm's change of state."""
         raised = alarm.state is AlarmState.RAISED
         word = Text(f"ALARM {alarm.state}", "bold white on red" if raised else "bold green")
-        self._lines.put(Text.assemble(word, f" {alarm.name} ({alarm.priority}): {alarm.message}"))
+        self._say(Text.assemble(word, f" {alarm.name} ({alarm.priority}): {alarm.message}"))
 
     @hookimpl
     def stop(self) -> None:
@@ -83,16 +88,29 @@ class ConsoleSink:
         for unsubscribe in self._subscriptions:
             unsubscribe()
         if self._printer.is_alive():
-            self._lines.put(None)
-            self._printer.join()
+            with suppress(Full):
+                self._lines.put(None, timeout=LAST_WORDS_S)
+                self._printer.join(LAST_WORDS_S)
 
     def _tell(self, event: Event) -> None:
         if sentence := _sentence(event):
-            self._lines.put(Text(printable(sentence), "yellow"))
+            self._say(Text(printable(sentence), "yellow"))
+
+    def _say(self, line: Text) -> None:
+        try:
+            self._lines.put_nowait(line)
+        except Full:
+            self._unsaid += 1
 
     def _print_lines(self) -> None:
-        while (line := self._lines.get()) is not None:
-            self._console.print(line)
+        with suppress(OSError):  # nobody reads any more: `linecore serve | head`
+            while (line := self._lines.get()) is not None:
+                self._console.print(line)
+                if self._unsaid and self._lines.empty():
+                    self._console.print(
+                        Text(f"{self._unsaid} lines were not printed: the terminal was too slow", "yellow")
+                    )
+                    self._unsaid = 0
 
 
 def _verdict_line(inspection: Inspection) -> Text:

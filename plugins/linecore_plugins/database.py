@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from linecore.alarms import Alarm
-from linecore.events import FrameDropped
+from linecore.events import FrameDropped, LineStarted
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Inspection
 from linecore_db.recording import close_left_alarms, record, record_alarm
@@ -50,20 +50,16 @@ class DatabaseSink:
     def __init__(self, config: Config) -> None:
         self._url = config.url
         self._engine: Engine | None = None
-        self._unsubscribe: Callable[[], None] | None = None
+        self._subscriptions: list[Callable[[], None]] = []
         self._drops: deque[Row] = deque()
         self._drops_lock = Lock()
         self.drops_lost = 0  # drops that came too fast to be written; the line's ledger counts them all the same
 
     @hookimpl
     def start(self, line: Line) -> None:
-        """Open the database, and close the alarms that an earlier run left raised."""
-        self._engine = open_database(self._url)
-        prepare_schema(self._engine)
-        try:
-            close_left_alarms(self._engine, line.name, line.clock.now())
-        except SQLAlchemyError as error:
-            raise cannot_use(self._url, error) from error
+        """Open the database."""
+        self._engine = engine = open_database(self._url)
+        prepare_schema(engine)
 
         def remember(event: FrameDropped) -> None:
             with self._drops_lock:
@@ -72,7 +68,14 @@ class DatabaseSink:
                 else:
                     self.drops_lost += 1
 
-        self._unsubscribe = line.bus.subscribe(FrameDropped, remember)
+        def close_alarms(event: LineStarted) -> None:
+            # Not before: whoever only checks a line's file must not touch the alarms of the line that is running.
+            close_left_alarms(engine, event.line, event.at)
+
+        self._subscriptions = [
+            line.bus.subscribe(FrameDropped, remember),
+            line.bus.subscribe(LineStarted, close_alarms),
+        ]
 
     @hookimpl
     def record(self, inspections: Sequence[Inspection]) -> None:
@@ -91,8 +94,8 @@ class DatabaseSink:
     @hookimpl
     def stop(self) -> None:
         """Store the drops that wait, and close the database."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
         if self._engine is None:
             return
         try:

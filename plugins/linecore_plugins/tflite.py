@@ -44,6 +44,7 @@ class TfliteClassifier:
 
     def __init__(self, config: Config) -> None:
         self.labels: tuple[str, ...] = ()  # what the model can answer; known when it is loaded
+        self.measures_novelty = False
         self._config = config
         self._threads = local()
         self._loaded: _Loaded
@@ -60,6 +61,7 @@ class TfliteClassifier:
         except ModelError as error:
             raise ModelError(f"plugins.{line.plugin_name(self)}.model: {error}") from None
         self.labels = bundle.manifest.labels
+        self.measures_novelty = bundle.manifest.novelty is not None
         logger.info("%s on %s", self._loaded.file, runtime.package)
 
     @property

@@ -33,9 +33,28 @@ class WebhookNotifier:
         @field_validator("url")
         @classmethod
         def _is_http(cls, url: str) -> str:
-            if httpx.URL(url).scheme not in ("http", "https") or not httpx.URL(url).host:
-                raise ValueError("it must be an address such as 'https://host/path'")
+            wish = "it must be an address such as 'https://host/path'"
+            try:
+                address = httpx.URL(url)
+            except httpx.InvalidURL:
+                raise ValueError(wish) from None
+            if address.scheme not in ("http", "https") or not address.host:
+                raise ValueError(wish)
             return url
+
+        @field_validator("token")
+        @classmethod
+        def _fits_a_header(cls, token: str | None) -> str | None:
+            if token is not None and not (token.isascii() and token.isprintable()):
+                raise ValueError("it must be printable ASCII")
+            return token
+
+        @field_validator("headers")
+        @classmethod
+        def _fit_headers(cls, headers: Mapping[str, str]) -> Mapping[str, str]:
+            if not all(text.isascii() and text.isprintable() for pair in headers.items() for text in pair):
+                raise ValueError("names and values must be printable ASCII")
+            return headers
 
     def __init__(self, config: Config) -> None:
         self._config = config

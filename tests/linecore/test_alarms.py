@@ -16,20 +16,27 @@ class Board:
 
     def __init__(self, *rules: AlarmRule) -> None:
         self.changes: list[Alarm] = []
-        self.now = START
-        self.board = AlarmBoard("test", rules, self.changes.append, START)
+        self.seconds = 0.0
+        self.set_back = timedelta()
+        self.board = AlarmBoard("test", rules, self.changes.append, self)
         self.frames = 0
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds) - self.set_back
+
+    def monotonic(self) -> float:
+        return self.seconds
 
     def sees(self, *labels: str, decision: Decision = Decision.FAIL, source: str = "camera") -> None:
         for label in labels:
             self.frames += 1
-            frame = Frame(str(self.frames), "test", source, self.frames, self.now)
-            self.board.frame_arrived(source, self.now)
-            self.board.observe(Inspection(frame, Verdict(decision, label), Timings(), self.now), self.now)
+            frame = Frame(str(self.frames), "test", source, self.frames, self.now())
+            self.board.frame_arrived(source)
+            self.board.observe(Inspection(frame, Verdict(decision, label), Timings(), self.now()))
 
     def waits(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-        self.board.tick(self.now)
+        self.seconds += seconds
+        self.board.tick()
 
     @property
     def states(self) -> list[AlarmState]:
@@ -108,11 +115,18 @@ def test_silence_is_raised_by_time_and_cleared_by_a_frame() -> None:
     assert board.states == [RAISED, CLEARED]
 
 
+def test_setting_the_computers_clock_back_hides_no_silence() -> None:
+    board = Board(AlarmRule(name="silence", silence_s=10))
+    board.set_back = timedelta(hours=1)
+    board.waits(11)
+    assert board.states == [RAISED]
+
+
 def test_what_nobody_watches_any_more_is_cleared() -> None:
     board = Board(BURST)
     board.sees("scratches", "scratches", "scratches")
-    board.board.clear_all(board.now, "the line stopped")
-    board.board.clear_all(board.now, "the line stopped")
+    board.board.clear_all("the line stopped")
+    board.board.clear_all("the line stopped")
     assert board.states == [RAISED, CLEARED]
     assert board.changes[-1].message == "the line stopped"
     assert board.board.active == ()

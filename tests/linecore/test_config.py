@@ -94,6 +94,12 @@ def test_a_mistake_is_one_sentence_with_file_key_value_and_wish(text: str, sente
     assert "\n" not in str(caught.value)
 
 
+def test_a_password_beside_a_missing_secret_is_not_told() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse('[line]\nname = "a"\n[plugins.database]\nurl = "postgresql://u:literal-pw@host/${NAME}"')
+    assert "literal-pw" not in str(caught.value)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="line.toml does not exist; `linecore init` writes one"):
         load_config(tmp_path / "line.toml")

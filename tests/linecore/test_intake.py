@@ -49,11 +49,29 @@ def test_newest_lets_the_sources_own_oldest_frame_go() -> None:
     assert intake.take() is new
 
 
-def test_newest_lets_the_new_frame_go_where_only_others_wait() -> None:
+def test_a_backlog_of_others_cannot_keep_a_live_source_out() -> None:
     intake = Intake(1)
     intake.offer(arrival(0, "folder"), "wait")
-    new = arrival(0)
-    assert intake.offer(new, "newest") is new.frame
+    assert intake.offer(arrival(0), "newest") is None
+    assert intake.offer(arrival(1), "newest") is not None
+    assert len(intake) == 2
+
+
+def test_closing_lets_a_waiting_source_go_and_takes_nothing_more() -> None:
+    intake, waiting = Intake(1), Flag()
+    intake.offer(arrival(0), "wait")
+
+    def offer() -> None:
+        waiting.set()
+        intake.offer(arrival(1), "wait")
+
+    thread = Thread(target=offer)
+    thread.start()
+    assert waiting.wait(PATIENCE_S)
+    intake.close()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+    assert len(intake) == 1
 
 
 def test_a_closed_intake_gives_what_it_holds_and_then_none() -> None:

@@ -70,6 +70,42 @@ def test_a_line_that_is_served_already_is_not_served_again(tmp_path: Path, tiny_
     assert process.returncode == 0
 
 
+SLOW = """
+import threading
+from linecore import hookimpl
+
+class SlowArchive:
+    durable = True
+
+    @hookimpl
+    def record(self, inspections):
+        threading.Event().wait(0.02 * len(inspections))
+
+class Breaks:
+    @hookimpl
+    def frames(self, stopping):
+        raise OSError("the share went away")
+"""
+
+
+def test_nobody_hurries_a_slow_durable_sink_when_the_sources_are_dry(tmp_path: Path, tiny_bundle: Path) -> None:
+    line = write_line(tmp_path, tiny_bundle, images=60, more='[plugins.slow]\ntype = "./slow.py:SlowArchive"\n')
+    line.write_text(line.read_text().replace('name = "mill"', 'name = "mill"\ndrain_timeout_s = 0.1'))
+    (tmp_path / "slow.py").write_text(SLOW)
+    done = linecore("serve", line, "--until-exhausted")
+    assert done.returncode == 0, done.stderr
+    assert "60 captured = 60 recorded + 0 dropped + 0 in flight" in done.stderr
+
+
+def test_a_source_that_failed_is_no_success(tmp_path: Path, tiny_bundle: Path) -> None:
+    line = write_line(tmp_path, tiny_bundle, images=2, more='[plugins.bad]\ntype = "./slow.py:Breaks"\n')
+    (tmp_path / "slow.py").write_text(SLOW)
+    done = linecore("serve", line, "--until-exhausted")
+    assert done.returncode == 1
+    assert "mill: source bad failed before it was done" in done.stderr
+    assert len(rows(tmp_path / "history.db")) == 2
+
+
 SINK = """
 import sys
 from pathlib import Path

@@ -93,9 +93,16 @@ def test_a_server_that_is_away_raises() -> None:
     notifier.stop()
 
 
-def test_only_http_addresses() -> None:
+@pytest.mark.parametrize("url", ["ftp://example.org", "http://host:port/", "http://[::1", "nonsense"])
+def test_only_http_addresses(url: str) -> None:
     with pytest.raises(ValidationError, match="https://host/path"):
-        webhook("ftp://example.org")
+        webhook(url)
+
+
+@pytest.mark.parametrize("options", [{"token": "tök"}, {"headers": {"X": "a\nb"}}])
+def test_only_what_fits_a_header(options: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="printable ASCII"):
+        webhook("http://host/", **options)
 
 
 def test_a_line_posts_its_rejects(receiver: Receiver) -> None:

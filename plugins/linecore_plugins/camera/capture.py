@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -15,12 +16,17 @@ from linecore.clock import Clock
 from linecore.inspection import Image, read_only
 from linecore.validation import mask_password
 
-_SECRET = re.compile(r"([?&;][^=&;]*(?:pass|pwd|token|key|auth|secret|sig)[^=&;]*=)[^&;#\s]*", re.IGNORECASE)
+_SECRET = re.compile(
+    r"([?&;][^=&;]*(?:pass|pwd|token|key|auth|secret|sig)[^=&;]*=)[^&;#\s]*"  # in a query
+    r"|((?:user|pass\w*|pwd)=)[^/?&;#\s]*",  # some cameras take /user=NAME_password=SECRET_channel=1 as their path
+    re.IGNORECASE,
+)
+logger = logging.getLogger(__name__)
 
 
 def masked(url: str) -> str:
     """Return a URL without its password and without what its query calls password, token, key and the like."""
-    return _SECRET.sub(r"\1***", mask_password(url))
+    return _SECRET.sub(lambda match: f"{match[1] or match[2]}***", mask_password(url))
 
 
 @contextmanager
@@ -86,6 +92,9 @@ def recorded_pictures(capture: cv2.VideoCapture, fps: float | None, stopping: Fl
             if taken:
                 yield number, read_only(picture)
         number += 1
+    promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    if not stopping.is_set() and number < promised:
+        logger.warning("the recording ended after %d of %d pictures: it is damaged", number, promised)
 
 
 def grey(image: Image) -> Image:

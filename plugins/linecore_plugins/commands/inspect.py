@@ -16,6 +16,7 @@ import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from linecore.config import LineConfig, LineSettings, PluginTable
 from linecore.decision import DecisionRules
@@ -25,6 +26,7 @@ from linecore.inspection import Decision, Frame, Inspection
 from linecore.line import Line
 from linecore.messages import Json, inspection_message
 from linecore.plugins import create_plugin
+from linecore.text import natural, printable
 from linecore_plugins.console import DECISION_STYLES
 from linecore_plugins.files import jpeg, png, write_atomically
 from linecore_plugins.overlay import overlay
@@ -132,7 +134,8 @@ def _image_files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(one for one in path.rglob("*") if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file())
+            images = (one for one in path.rglob("*") if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file())
+            found = sorted(images, key=lambda one: natural(str(one)))
             if not found:
                 raise ConfigError(f"PATH is '{path}', a folder without images ({', '.join(sorted(IMAGE_SUFFIXES))})")
             files += found
@@ -165,12 +168,16 @@ def _message(inspection: Inspection) -> dict[str, Json]:
     return {"source": message["origin"], **{key: message[key] for key in _KEYS}}
 
 
-def _row(inspection: Inspection) -> tuple[str, ...]:
+def _row(inspection: Inspection) -> tuple[Text, ...]:
     verdict = inspection.verdict
     confidence = "" if verdict.confidence is None else f"{verdict.confidence:.3f}"
-    style = DECISION_STYLES[verdict.decision]
-    decision = f"[{style}]{verdict.decision}[/]"
-    return str(inspection.frame.origin), decision, verdict.label or "", confidence, verdict.reason or ""
+    return (
+        Text(printable(inspection.frame.origin or "")),
+        Text(verdict.decision, DECISION_STYLES[verdict.decision]),
+        Text(verdict.label or ""),
+        Text(confidence),
+        Text(printable(verdict.reason or "")),
+    )
 
 
 def _write_pictures(folder: Path, stem: str, inspection: Inspection) -> None:

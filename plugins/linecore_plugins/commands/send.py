@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from linecore.clock import time_of
 from linecore.decoding import decode
 from linecore.errors import ConfigError, LinecoreError
 from linecore.inspection import Part
@@ -139,7 +139,7 @@ class _Shipment:
         return f"{self.counts['recorded']} of {len(self.files)} recorded{tail}"
 
     def _message(self, frame_id: str, content: bytes, mtime: float) -> FrameMessage:
-        captured_at = datetime.fromtimestamp(mtime, UTC)
+        captured_at = time_of(mtime)
         if self.raw:
             return FrameMessage.of_image(frame_id, decode(content), part=self.part, captured_at=captured_at)
         return FrameMessage.of_file(frame_id, content, part=self.part, captured_at=captured_at)

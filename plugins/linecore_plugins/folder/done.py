@@ -17,7 +17,7 @@ _LONGEST = 255  # bytes of a file's name
 
 def delete(file: ImageFile) -> None:
     """Delete *file*, unless another version of it has come since."""
-    if file.is_version(file.path.lstat()):
+    if file.is_version(file.path.stat()):
         file.path.unlink()
 
 

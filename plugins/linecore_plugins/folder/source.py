@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from linecore.clock import time_of
 from linecore.config import LinePath
 from linecore.decoding import MAX_ENCODED_BYTES
 from linecore.errors import ConfigError
@@ -201,7 +201,7 @@ class FolderSource:
         if encoded is None:
             self._arrivals.note(self._files.at(file.path))
             return None
-        captured_at = datetime.fromtimestamp(file.mtime_ns / 1e9, UTC)
+        captured_at = time_of(file.mtime_ns / 1e9)
         frame = self._line.frame(self, file.key, encoded=encoded, captured_at=captured_at, origin=shown)
         with self._lock:
             self._offered[frame.id] = file

@@ -10,10 +10,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
 from linecore.errors import LinecoreError
+from linecore.framing import LONGEST_KEY
 from linecore.inspection import Part
 
 MAX_HEADER_BYTES = 64 * 1024
-MAX_ID = 160  # characters; longer ones would not fit the history's column together with the names of line and source
+MAX_ID = LONGEST_KEY  # characters; a longer id would be shortened, and its acknowledgement not find its sender
 
 Encoding = Literal["jpeg", "png", "bmp", "tiff", "raw"]
 
