@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from linecore.errors import ImageError
+from linecore.formats import ImageFormat, format_of
 from linecore.inspection import Image, read_only
 
 MAX_ENCODED_BYTES = 64 * 1024 * 1024
@@ -19,18 +20,21 @@ MAX_ENCODED_BYTES = 64 * 1024 * 1024
 _TAIL = 4096  # some cameras append metadata after the end marker
 
 
-def _truncation(encoded: bytes) -> str | None:
-    """Say whether the file ends too early: OpenCV would fill the rest with grey and call it a picture."""
-    if encoded.startswith(b"\xff\xd8\xff"):
-        return None if b"\xff\xd9" in encoded[-_TAIL:] else "the JPEG ends before its end marker"
-    if encoded.startswith(b"\x89PNG\r\n\x1a\n"):
-        return None if b"IEND" in encoded[-_TAIL:] else "the PNG ends before its IEND chunk"
-    if encoded.startswith(b"BM"):
-        declared = int.from_bytes(encoded[2:6], "little")
-        return None if len(encoded) >= declared else f"the BMP has {len(encoded)} of the {declared} bytes it declares"
-    if encoded[:4] in (b"II*\0", b"MM\0*"):
-        return None
-    return "it is not a JPEG, PNG, BMP or TIFF file"
+def _problem(encoded: bytes) -> str | None:
+    """Say whether the file is of no known format, or ends too early: OpenCV would fill the rest with grey."""
+    match format_of(encoded):
+        case ImageFormat.JPEG:
+            return None if b"\xff\xd9" in encoded[-_TAIL:] else "the JPEG ends before its end marker"
+        case ImageFormat.PNG:
+            return None if b"IEND" in encoded[-_TAIL:] else "the PNG ends before its IEND chunk"
+        case ImageFormat.BMP:
+            declared = int.from_bytes(encoded[2:6], "little")
+            has = f"the BMP has {len(encoded)} of the {declared} bytes it declares"
+            return None if len(encoded) >= declared else has
+        case ImageFormat.TIFF:
+            return None
+        case None:
+            return "it is not a JPEG, PNG, BMP or TIFF file"
 
 
 def decode(encoded: bytes) -> Image:
@@ -49,7 +53,7 @@ def decode(encoded: bytes) -> Image:
         raise ImageError("the file is empty")
     if len(encoded) > MAX_ENCODED_BYTES:
         raise ImageError(f"the file has {len(encoded)} bytes, the limit is {MAX_ENCODED_BYTES}")
-    if problem := _truncation(encoded):
+    if problem := _problem(encoded):
         raise ImageError(problem)
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_ANYCOLOR)

@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from linecore.config import LinePath
 from linecore.errors import ConfigError
+from linecore.formats import SUFFIXES, format_of
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Decision, Evidence, Frame, Image, Inspection
 from linecore_plugins.overlay import overlay
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@-]+")
 _LONGEST_NAME = 120  # characters; file systems allow 255 bytes, and the suffixes come on top
-_SIGNATURES = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG", ".png"), (b"BM", ".bmp"), (b"II*\0", ".tif"), (b"MM\0*", ".tif"))
 
 
 class FilesSink:
@@ -94,7 +94,8 @@ def _suffix(frame: Frame) -> str:
     """Return the suffix that fits the content: what a broken file is called is no guide."""
     if not frame.encoded:
         return ".png"
-    return next((suffix for start, suffix in _SIGNATURES if frame.encoded.startswith(start)), ".bin")
+    found = format_of(frame.encoded)
+    return ".bin" if found is None else SUFFIXES[found][0]
 
 
 def file_name(frame_id: str) -> str:

@@ -21,6 +21,7 @@ from rich.text import Text
 from linecore.config import LineConfig, LineSettings, PluginTable
 from linecore.decision import DecisionRules
 from linecore.errors import ConfigError
+from linecore.formats import IMAGE_SUFFIXES
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Decision, Frame, Inspection
 from linecore.line import Line
@@ -31,7 +32,6 @@ from linecore_plugins.console import DECISION_STYLES
 from linecore_plugins.files import jpeg, png, write_atomically
 from linecore_plugins.overlay import overlay
 
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"))
 AT_ONCE = 64  # files that are in memory together
 _KEYS = ("decision", "label", "confidence", "scores", "novelty", "reason", "regions", "peak", "latency_ms")
 

@@ -17,13 +17,13 @@ from rich.progress import Progress
 from linecore.clock import time_of
 from linecore.decoding import decode
 from linecore.errors import ConfigError, LinecoreError
+from linecore.formats import IMAGE_SUFFIXES
 from linecore.inspection import Part
 from linecore.text import natural, printable
 from linecore_plugins.zmq.header import MAX_ID
 from linecore_plugins.zmq.sender import ZmqSender
 from linecore_plugins.zmq.wire import FrameMessage
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 PART_KEYS = tuple(one.name for one in fields(Part))
 
 
@@ -68,7 +68,7 @@ def send(
     files = list(_files(paths))
     if not files:
         shown = ", ".join(map(printable, paths))
-        raise ConfigError(f"{shown} holds no image; name files, or folders of {' '.join(IMAGES)}")
+        raise ConfigError(f"{shown} holds no image; name files, or folders of {' '.join(IMAGE_SUFFIXES)}")
     console = Console(stderr=True)
     with (
         ZmqSender(address, timeout_s=timeout, resend_s=min(5.0, timeout / 2)) as sender,
@@ -87,7 +87,7 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     """Yield each file with its name for the line: relative to the folder that was asked for."""
     for path in paths:
         if path.is_dir():
-            found = [inner for inner in path.rglob("*") if inner.suffix.lower() in IMAGES and inner.is_file()]
+            found = [inner for inner in path.rglob("*") if inner.suffix.lower() in IMAGE_SUFFIXES and inner.is_file()]
             named = [(inner, inner.relative_to(path).as_posix()) for inner in found]
             yield from sorted(named, key=lambda pair: natural(pair[1]))
         else:

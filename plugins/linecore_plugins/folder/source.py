@@ -18,6 +18,7 @@ from linecore.config import LinePath
 from linecore.decoding import MAX_ENCODED_BYTES
 from linecore.errors import ConfigError
 from linecore.events import SourceConnected, SourceDisconnected
+from linecore.formats import IMAGE_SUFFIXES
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Frame
 from linecore.ledger import Outcome
@@ -51,7 +52,7 @@ class FolderSource:
 
         path: LinePath = Field(description="folder that the image files arrive in; it must exist")
         patterns: tuple[str, ...] = Field(
-            ("*.jpg", "*.jpeg", "*.png", "*.bmp", "*.tif", "*.tiff"),
+            tuple(f"*{suffix}" for suffix in IMAGE_SUFFIXES),
             min_length=1,
             description="names of the files to inspect, in upper or lower case; those that begin with a dot or end in "
             ".part or .tmp never count",

@@ -13,19 +13,12 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from linecore.formats import format_of
 from linecore.inspection import Image, Part, read_only
-from linecore_plugins.zmq.header import Encoding, Header, MessageRefusedError, make_header, read_header, sentence
+from linecore_plugins.zmq.header import Header, MessageRefusedError, make_header, read_header, sentence
 
 NO_PART = Part()
 Status = Literal["recorded", "dropped", "refused", "unanswered"]
-
-_MAGIC: dict[bytes, Encoding] = {
-    b"\xff\xd8\xff": "jpeg",
-    b"\x89PNG\r\n\x1a\n": "png",
-    b"BM": "bmp",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,10 +37,10 @@ class FrameMessage:
         Raises:
             MessageRefusedError: the bytes begin like none of those, or the id is not allowed.
         """
-        for magic, encoding in _MAGIC.items():
-            if encoded.startswith(magic):
-                return cls(make_header(frame_id, encoding, part, captured_at), encoded)
-        raise MessageRefusedError("it is not a JPEG, PNG, BMP or TIFF file", frame_id)
+        encoding = format_of(encoded)
+        if encoding is None:
+            raise MessageRefusedError("it is not a JPEG, PNG, BMP or TIFF file", frame_id)
+        return cls(make_header(frame_id, encoding.value, part, captured_at), encoded)
 
     @classmethod
     def of_image(
