@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format docs clean
+.PHONY: demo test lint format docs model clean
 
 # Run a line on simulated steel: verdicts, a history, overlays.
 demo: .venv/demo
@@ -26,6 +26,16 @@ lint: .venv/dev
 # Write what docs quote from the code: options, help texts.
 docs: .venv/dev
 	$(BIN)/cog -r -I docs docs/*.md README.md
+
+# Train the bundled model again, into runs/neu: half an hour on two cores. NEU and WEIGHTS say where its data lies.
+NEU ?= ../shared/data/neu
+WEIGHTS ?= ../shared/data/weights/mobilenet_v2_1.0_imagenet_no_top.weights.h5
+model: .venv/dev
+	rm -rf runs/simulated
+	$(BIN)/linecore simulate --out runs/simulated --frames 2800 --seed 28
+	$(BIN)/linecore train $(NEU) runs/simulated --weight simulated 0.3 --weights $(WEIGHTS) \
+		--learning-rate 0.005 --patience 10 --epochs 30 --variants float16 --card models/cards/neu.toml \
+		--name neu --out runs/neu --force
 
 format: .venv/dev
 	$(BIN)/ruff check --fix

@@ -1,0 +1,60 @@
+"""What a person reads of a model's figures, within 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+
+from linecore_models.evaluation import wilson_interval
+from linecore_models.manifest import Metrics, Score, Variant, VariantName
+
+
+def score_sentence(score: Score) -> str:
+    """Return k of n, its share with the 95 % interval, and what goes wrong at the gate."""
+    low, high = wilson_interval(score.correct, score.of)
+    return (
+        f"{score.correct} of {score.of} correct, {score.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}), "
+        f"{score.escapes} escapes, {score.overkill} overkill"
+    )
+
+
+def confusion_table(metrics: Metrics, labels: Sequence[str]) -> Table:
+    """Return the confusion matrix, with precision, recall and F1 at the end of each row."""
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title="truth in rows, answers in columns", title_justify="left")
+    table.add_column("")
+    for number in range(1, len(labels) + 1):
+        table.add_column(str(number), justify="right")
+    for name in ("recall", "precision", "F1"):
+        table.add_column(name, justify="right")
+    for index, label in enumerate(labels):
+        found = metrics.per_class[label]
+        counts = [
+            f"[bold]{count}[/bold]" if column == index else str(count or "·")
+            for column, count in enumerate(metrics.confusion[index])
+        ]
+        shares = [found.recall, found.precision, found.f1] if found.support else [None, found.precision, None]
+        table.add_row(f"{index + 1} {label}", *counts, *("-" if share is None else f"{share:.1%}" for share in shares))
+    return table
+
+
+def variants_table(variants: Mapping[VariantName, Variant]) -> Table:
+    """Return how near each variant is to the Keras model."""
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title="against the Keras model", title_justify="left")
+    for name in ("variant", "MB", "speed", "same label", "largest change", "served"):
+        table.add_column(name, justify="left" if name == "variant" else "right")
+    for name, variant in variants.items():
+        parity = variant.parity
+        if parity is None:
+            continue
+        agreement = parity.top1_agreement
+        table.add_row(
+            name,
+            f"{variant.bytes / 1e6:.1f}",
+            "-" if parity.relative_speed is None else f"{parity.relative_speed:.2f} x",
+            f"{agreement.agree} of {agreement.of}",
+            f"{parity.max_probability_change:.3f}",
+            "yes" if parity.passed else "no",
+        )
+    return table

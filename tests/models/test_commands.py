@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from linecore.errors import ConfigError, ModelError
+from linecore_models.bundle import load_bundle, sha256_of
+from linecore_models.commands import evaluate, train
+from tests.models.conftest import ALPHA, SIDE, train_tiny, write_plates
+
+
+def run_evaluate(*arguments: object) -> str:
+    told = CliRunner().invoke(evaluate, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert told.exit_code == 0, told.output
+    return told.output
+
+
+def test_training_writes_a_bundle_that_can_be_served(trained: Path) -> None:
+    bundle = load_bundle(trained)
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "model.float32.tflite",
+        "model.int8.tflite",
+        "model.json",
+        "model.keras",
+        "training.csv",
+    ]
+    assert bundle.servable() == ["int8", "float32"]
+    assert bundle.verified("int8").stat().st_size == bundle.manifest.variants["int8"].bytes
+    assert bundle.verified_keras().is_file()
+    manifest = bundle.manifest
+    assert (manifest.name, manifest.version) == ("tiny", "1")
+    assert manifest.labels == ("ok", "patches", "scratches")
+    assert manifest.pass_labels == ("ok",)
+    assert manifest.input_size == SIDE
+    assert manifest.bias.keys() == set(manifest.labels)
+
+
+def test_model_json_tells_how_the_model_was_made_and_how_good_it_is(trained: Path, weights: Path) -> None:
+    manifest = load_bundle(trained).manifest
+    assert manifest.data.counts == {"ok": 20, "patches": 20, "scratches": 20}
+    assert manifest.data.folders.keys() == {"plates"}
+    assert len(manifest.split.files["test"]) == len(manifest.split.files["validation"]) == 9
+    assert all(re.fullmatch(r"plates/(\w+)/\1_\d+\.png", name) for name in manifest.split.files["test"])
+    assert manifest.training["weights"] == "tiny.weights.h5"
+    assert manifest.training["weights_sha256"] == sha256_of(weights)
+    assert manifest.training["alpha"] == ALPHA
+    assert manifest.training["epochs_run"] == 3
+    test = manifest.metrics["test"]
+    assert (test.correct, test.of) == (9, 9)
+    assert test.folders["plates"].correct == 9
+    assert manifest.variants["int8"].test["plates"].of == 9
+    with (trained / "training.csv").open() as log:
+        assert len(list(csv.DictReader(log))) == 3
+
+
+def test_nothing_in_model_json_tells_where_the_files_lay(trained: Path, plates: Path) -> None:
+    assert str(plates.parent) not in (trained / "model.json").read_text()
+
+
+CARD = """
+licence = "Ours."
+limits = ["Plates only."]
+sources = ["drawn plates"]
+"""
+
+
+@pytest.fixture(scope="module")
+def retrained(plates: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder whose old bundle was replaced by one that was made with other options, and what was said meanwhile."""
+    out = tmp_path_factory.mktemp("retrained")
+    (out / "model.keras").write_bytes(b"old")
+    (out / "model.int8.tflite").write_bytes(b"old")
+    card = out / "card.toml"
+    card.write_text(CARD)
+    with pytest.raises(ConfigError, match="which holds a model already; name a new folder, or replace it with --force"):
+        train_tiny(plates, weights, out)
+    options = [
+        "--weight",
+        "plates",
+        "0.5",
+        "--variants",
+        "float16",
+        "--no-keras",
+        "--pass-label",
+        "patches",
+        "--pass-label",
+        "ok",
+        "--force",
+    ]
+    told = train_tiny(plates, weights, out, "--epochs", "2", "--card", str(card), *options)
+    assert told.exit_code == 0
+    return out, told.output
+
+
+def test_an_older_bundle_is_replaced_by_force_and_nothing_else_is(retrained: tuple[Path, str]) -> None:
+    left = {path.name for path in retrained[0].iterdir()}
+    assert left == {"model.json", "model.float16.tflite", "training.csv", "card.toml"}
+
+
+def test_a_bundle_lists_only_what_it_holds(retrained: tuple[Path, str]) -> None:
+    manifest = load_bundle(retrained[0]).manifest
+    assert list(manifest.variants) == ["float16"]
+    assert manifest.keras is None
+    parity = manifest.variants["float16"].parity
+    assert parity is not None
+    assert parity.top1_agreement.of == 18  # measured against Keras all the same
+
+
+def test_the_card_goes_into_model_json(retrained: tuple[Path, str]) -> None:
+    manifest = load_bundle(retrained[0]).manifest
+    assert manifest.licence == "Ours."
+    assert manifest.limits == ("Plates only.",)
+    assert manifest.data.sources == ("drawn plates",)
+    assert manifest.pass_labels == ("patches", "ok")
+    assert manifest.training["weight_of_plates"] == 0.5
+
+
+def test_training_says_each_epoch_and_the_figures(retrained: tuple[Path, str]) -> None:
+    out, told = retrained
+    assert re.search(r"epoch   2   loss \d\.\d{4}   accuracy \d+\.\d%   validation: loss ", told)
+    assert re.search(r"test, plates: \d of 9 correct, \d+\.\d% \(95 % interval .*\), 0 escapes, ", told)
+    assert re.search(r"float16 +0\.\d +\d\.\d\d x +18 of 18 +0\.0\d\d +yes", told)
+    assert f"bundle in {out}" in told
+
+
+def train_badly(*arguments: object) -> None:
+    CliRunner().invoke(train, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_what_is_asked_wrongly_is_told_before_the_training(plates: Path, tmp_path: Path) -> None:
+    out = tmp_path / "b"
+    with pytest.raises(ConfigError, match="nowhere is no folder"):
+        train_badly(tmp_path / "nowhere", "--out", out)
+    with pytest.raises(ConfigError, match="--variants names 'int4'; it takes int8, float16, float32"):
+        train_badly(plates, "--out", out, "--variants", "int8,int4")
+    with pytest.raises(ConfigError, match="--pass-label is 'good', which is no class of the data; it has ok, patches"):
+        train_badly(plates, "--out", out, "--pass-label", "good")
+    with pytest.raises(ConfigError, match="--weight names 'plate', which is no data folder; there is plates"):
+        train_badly(plates, "--out", out, "--weight", "plate", "0.5")
+    with pytest.raises(ConfigError, match=r"--card is '.*absent.toml', which cannot be read"):
+        train_badly(plates, "--out", out, "--card", tmp_path / "absent.toml")
+    with pytest.raises(ConfigError, match=r"weights is 'absent.h5', which cannot be used"):
+        train_badly(plates, "--out", out, "--weights", "absent.h5")
+    few = write_plates(tmp_path / "few", {"ok": 20, "patches": 3})
+    with pytest.raises(ConfigError, match="class 'patches' of few has 3 images"):
+        train_badly(few, "--out", out)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="which is a file; name a folder"):
+        train_badly(plates, "--out", tmp_path / "file")
+
+
+def test_evaluating_takes_exactly_the_test_images(trained: Path, plates: Path) -> None:
+    told = json.loads(run_evaluate(trained, plates, "--json"))
+    assert (told["model"], told["variant"], told["split"]) == ("tiny", "int8", "test")
+    assert (told["metrics"]["correct"], told["metrics"]["of"]) == (9, 9)
+    assert told["interval"] == pytest.approx([0.7008, 1.0], abs=1e-4)
+    assert told["metrics"]["confusion"] == [[3, 0, 0], [0, 3, 0], [0, 0, 3]]
+
+
+@pytest.mark.parametrize(("part", "count"), [("test", 9), ("validation", 9), ("train", 42), ("all", 60)])
+def test_each_part_of_the_split_can_be_chosen(trained: Path, plates: Path, part: str, count: int) -> None:
+    told = json.loads(run_evaluate(trained, plates, "--json", "--split", part, "--variant", "float32"))
+    assert told["metrics"]["of"] == count
+
+
+def test_two_variants_are_compared(trained: Path, plates: Path) -> None:
+    told = json.loads(run_evaluate(trained, plates, "--json", "--split", "all", "--against", "keras"))
+    assert (told["against"], told["agreement"]) == ("keras", {"agree": 60, "of": 60})
+
+
+def test_a_person_reads_counts_a_matrix_and_shares_within_100_columns(trained: Path, plates: Path) -> None:
+    told = run_evaluate(trained, plates, "--against", "keras")
+    assert "tiny 1, int8, test" in told
+    assert "plates: 9 of 9 correct, 100.0% (95 % interval 70.1% to 100.0%), 0 escapes, 0 overkill" in told
+    assert re.search(r"2 patches +· +3 +· +100\.0% +100\.0% +100\.0%", told)
+    assert "int8 and keras say the same of 9 of 9" in told
+    assert max(map(len, told.splitlines())) <= 100
+
+
+def test_a_class_that_the_model_does_not_know_is_named(trained: Path, tmp_path: Path) -> None:
+    folder = write_plates(tmp_path / "others", {"ok": 1})
+    (folder / "ok").rename(folder / "scratched")
+    with pytest.raises(ConfigError, match="scratched is a class that tiny does not know; did you mean 'scratches'"):
+        run_evaluate(trained, folder, "--split", "all")
+
+
+def test_data_without_any_test_image_is_told(trained: Path, tmp_path: Path) -> None:
+    folder = write_plates(tmp_path / "others", {"ok": 3})
+    with pytest.raises(ConfigError, match=r"none of the 9 test images of tiny 1, which are called like plates/ok/ok_"):
+        run_evaluate(trained, folder)
+
+
+def test_training_images_are_told_only_of_the_very_same_data(trained: Path, plates: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(plates, tmp_path / "plates")
+    assert json.loads(run_evaluate(trained, copy, "--split", "train", "--json"))["metrics"]["of"] == 42
+    (copy / "ok" / "ok_1.png").unlink()
+    with pytest.raises(ConfigError, match="plates is not, or no longer, what tiny 1 was trained on"):
+        run_evaluate(trained, copy, "--split", "train")
+
+
+def test_an_unknown_model_and_a_missing_variant_are_told(trained: Path, plates: Path) -> None:
+    with pytest.raises(ModelError, match="neither a bundled model nor a folder"):
+        run_evaluate("no-such-model", plates)
+    with pytest.raises(ModelError, match="has no variant 'float16'"):
+        run_evaluate(trained, plates, "--variant", "float16")
