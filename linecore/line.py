@@ -39,26 +39,11 @@ from linecore.ledger import RECORDED, Balance, Ledger, Outcome
 from linecore.plugins import create_plugin
 from linecore.roster import Roster, RosterSink
 from linecore.sources import Sources
+from linecore.state import state_folder
 
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy sinks, are looked at
-
-
-def state_folder(folder: Path, name: str) -> Path:
-    """Return the folder where the line *name*, whose file is in *folder*, remembers things; it is made.
-
-    Raises:
-        ConfigError: it cannot be made or written to.
-    """
-    path = folder / ".linecore" / name
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be made ({error.strerror}); a line needs to write beside its file") from None
-    if not os.access(path, os.W_OK):
-        raise ConfigError(f"{path} cannot be written to; a line needs to write beside its file")
-    return path
 
 
 class Line:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +16,8 @@ import click
 
 from linecore.config import LineConfig, load_config
 from linecore.errors import ConfigError
-from linecore.line import Line, state_folder
+from linecore.line import Line
+from linecore.state import sole_server
 
 LOOK_EVERY_S = 0.1
 
@@ -39,7 +38,7 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
     with ExitStack() as stack:
         stopping = stack.enter_context(_stop_signals())
         for config in configs:
-            stack.enter_context(_sole_server(config))
+            stack.enter_context(sole_server(config))
         lines = [Line.from_config(config) for config in configs]
         running: list[Line] = []
         try:
@@ -81,7 +80,7 @@ def _refuse_namesakes(configs: Sequence[LineConfig]) -> None:
     for config in configs:
         if first := seen.get(config.line.name):
             raise ConfigError(
-                f"{config.path.name}: line.name is {config.line.name!r}, which {first.path.name} has too; "
+                f"{config.path}: line.name is {config.line.name!r}, which {first.path} has too; "
                 "lines that are served together need names of their own"
             )
         seen[config.line.name] = config
@@ -111,21 +110,3 @@ def _stop_signals() -> Iterator[Flag]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
-
-
-@contextmanager
-def _sole_server(config: LineConfig) -> Iterator[None]:
-    """Hold the lock of a line: two processes that serve the same one would inspect its frames twice."""
-    with (state_folder(config.folder, config.line.name) / "serving.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise ConfigError(
-                f"{config.path.name}: the line {config.line.name!r} is being served already, by process "
-                f"{lock.read().strip() or 'unknown'}; stop that one first"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

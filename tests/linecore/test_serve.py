@@ -54,7 +54,7 @@ def test_two_lines_of_one_name_are_refused(tmp_path: Path, tiny_bundle: Path) ->
     lines = [write_line(tmp_path / folder, tiny_bundle) for folder in ("a", "b")]
     done = linecore("serve", *lines)
     assert done.returncode == 2
-    assert done.stderr.startswith("Error: line.toml: line.name is 'mill', which line.toml has too; ")
+    assert done.stderr.startswith(f"Error: {lines[1]}: line.name is 'mill', which {lines[0]} has too; ")
 
 
 def test_a_line_that_is_served_already_is_not_served_again(tmp_path: Path, tiny_bundle: Path) -> None:
