@@ -32,7 +32,7 @@ NEU ?= ../shared/data/neu
 WEIGHTS ?= ../shared/data/weights/mobilenet_v2_1.0_imagenet_no_top.weights.h5
 model: .venv/dev
 	rm -rf runs/simulated
-	$(BIN)/linecore simulate --out runs/simulated --frames 2800 --seed 28
+	$(BIN)/linecore simulate --out runs/simulated --frames 2800 --seed 1
 	$(BIN)/linecore train $(NEU) runs/simulated --weight simulated 0.3 --weights $(WEIGHTS) \
 		--learning-rate 0.005 --patience 10 --epochs 30 --variants float16 --card models/cards/neu.toml \
 		--name neu --out runs/neu --force
