@@ -29,12 +29,13 @@ docs: .venv/dev
 
 # Train the bundled model again, into runs/neu: half an hour on two cores. NEU and WEIGHTS say where its data lies.
 NEU ?= ../shared/data/neu
+VARIANTS ?= float16
 WEIGHTS ?= ../shared/data/weights/mobilenet_v2_1.0_imagenet_no_top.weights.h5
 model: .venv/dev
 	rm -rf runs/simulated
 	$(BIN)/linecore simulate --out runs/simulated --frames 2800 --seed 1
 	$(BIN)/linecore train $(NEU) runs/simulated --weight simulated 0.3 --weights $(WEIGHTS) \
-		--learning-rate 0.005 --patience 10 --epochs 30 --variants float16 --card models/cards/neu.toml \
+		--learning-rate 0.005 --patience 10 --epochs 30 --variants $(VARIANTS) --card models/cards/neu.toml \
 		--name neu --out runs/neu --force
 
 format: .venv/dev

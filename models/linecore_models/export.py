@@ -1,23 +1,21 @@
-"""From the taught network to the files that are served, each one measured against it."""
+"""From the taught network to the bundle that is served, each of its files measured against the network."""
 
 from __future__ import annotations
 
-import tempfile
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from linecore.inspection import FloatArray, Image
 from linecore_models.answers import session_scores
 from linecore_models.bundle import sha256_of, write_manifest
+from linecore_models.conversion import convert
 from linecore_models.evaluation import agreement_of, scores_by_folder
-from linecore_models.interpreter import SIGNATURE, Session, find_runtime
+from linecore_models.interpreter import Session, find_runtime
 from linecore_models.manifest import Manifest, ModelFile, Parity, Variant, VariantName
 from linecore_models.quiet import native_stderr_held
 
@@ -42,36 +40,6 @@ class HeldOut:
     truth: Indices
     folders: Sequence[str]  # name of the data folder of each
     tests: npt.NDArray[np.bool_]  # which of them are test frames
-
-
-def convert(model: keras.Model, variants: Iterable[VariantName], representative: Image) -> dict[VariantName, bytes]:
-    """Return the model as TFLite files for one frame at a time, float32 in and out, with outputs by name.
-
-    ``int8`` holds whole numbers inside as well; their ranges come from *representative* frames (uint8, N x size x
-    size), which must be teaching frames: others would leak into the model.
-    """
-
-    def frames() -> Iterator[dict[str, FloatArray]]:
-        for square in representative:
-            yield {"image": square[np.newaxis, ..., np.newaxis].astype(np.float32)}
-
-    def converted(saved: str, variant: VariantName) -> bytes:
-        converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=[SIGNATURE])
-        if variant != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if variant == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        if variant == "int8":
-            converter.representative_dataset = frames
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        content: bytes = converter.convert()
-        return content
-
-    with tempfile.TemporaryDirectory() as saved, native_stderr_held(), warnings.catch_warnings():
-        # The converter warns of the interpreter that it calibrates with itself.
-        warnings.simplefilter("ignore", UserWarning)
-        _save(model, saved)
-        return {variant: converted(saved, variant) for variant in variants}
 
 
 def parity_of(
@@ -157,20 +125,6 @@ def write_bundle(
     complete = manifest.model_copy(update={"variants": files, "keras": keras_file})
     write_manifest(folder, complete)
     return complete
-
-
-def _save(model: keras.Model, folder: str) -> None:
-    """Write a SavedModel: from a model in memory, the converter would lose the names of the outputs."""
-
-    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        answer: dict[str, tf.Tensor] = model(image, training=False)
-        return answer
-
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    shape = (1, *model.inputs[0].shape[1:])
-    archive.add_endpoint(SIGNATURE, serve, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
-    archive.write_out(folder, verbose=False)
 
 
 def _file_name(variant: VariantName) -> str:
