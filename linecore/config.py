@@ -72,6 +72,7 @@ class LineConfig:
     """A line's file, read and validated but for the plugins' own options."""
 
     path: Path
+    where: str  # the file as its user named it, for sentences
     line: LineSettings
     decision: DecisionRules
     plugins: tuple[PluginTable, ...]
@@ -137,7 +138,7 @@ def parse_config(content: bytes, path: Path, environment: Mapping[str, str]) -> 
     Raises:
         ConfigError: it is not TOML, or something in it is wrong.
     """
-    where = path.name
+    where = str(path)
     try:
         written = tomllib.loads(content.decode())
     except UnicodeDecodeError as error:
@@ -156,4 +157,4 @@ def parse_config(content: bytes, path: Path, environment: Mapping[str, str]) -> 
         rest = {key: value for key, value in options.items() if key != "type"}
         plugins.append(PluginTable(name, kind, rest, shown))
     digest = hashlib.sha256(json.dumps(written, sort_keys=True, default=str).encode()).hexdigest()
-    return LineConfig(path.resolve(), document.line, document.decision, tuple(plugins), document.alarms, digest)
+    return LineConfig(path.resolve(), where, document.line, document.decision, tuple(plugins), document.alarms, digest)

@@ -45,7 +45,8 @@ class HookSpecs:
 
         Called once, before the first frame, plugin by plugin. ``line`` stays the same until :meth:`stop`; keep it if
         you make frames (``line.frame``), publish events (``line.bus``) or need a folder to remember things in
-        (``line.state_folder``). Raising stops the line from starting: raise a :class:`linecore.errors.LinecoreError`
+        (``line.state_folder``). A source that could wait for more asks ``line.until_exhausted`` whether to run dry
+        instead. Raising stops the line from starting: raise a :class:`linecore.errors.LinecoreError`
         for what its user can mend, and it is shown as one sentence.
         """
 

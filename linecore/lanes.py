@@ -131,6 +131,7 @@ class Lane:
             self._abandoned = True
             self._changed.notify_all()
             left = len(self._waiting)
+            self.dropped += 0 if self.durable else left  # what a durable sink did not take is offered again
         if left:
             self._bus.publish(DeliveriesDropped(self.name, left, "the line stopped before the sink took them"))
         return left

@@ -65,9 +65,11 @@ class Line:
         folder: Path | None = None,
         config_hash: str = "",
         where: str = "line.toml",
+        until_exhausted: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self.name = settings.name
+        self.until_exhausted = until_exhausted  # sources take what is there, and wait for nothing new
         self.folder = folder or Path.cwd()
         self.config_hash = config_hash
         self.clock: Clock = clock or SystemClock()
@@ -100,7 +102,7 @@ class Line:
         self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
 
     @classmethod
-    def from_config(cls, config: LineConfig, clock: Clock | None = None) -> Self:
+    def from_config(cls, config: LineConfig, *, until_exhausted: bool = False, clock: Clock | None = None) -> Self:
         """Make a line and its plugins from its file.
 
         Raises:
@@ -114,7 +116,8 @@ class Line:
             alarms=config.alarms,
             folder=config.folder,
             config_hash=config.hash,
-            where=config.path.name,
+            where=config.where,
+            until_exhausted=until_exhausted,
             clock=clock,
         )
 
@@ -231,6 +234,11 @@ class Line:
     def broken_sources(self) -> tuple[str, ...]:
         """The names of the sources that ended because they raised."""
         return tuple(self._sources.broken)
+
+    @property
+    def undelivered(self) -> dict[str, int]:
+        """How many inspections and alarms each sink has lost: they did not fit, failed too often, or came too late."""
+        return {name: lane.dropped for name, lane in self._lanes.items() if lane.dropped}
 
     @property
     def balance(self) -> Balance:

@@ -99,7 +99,7 @@ def create_plugin(table: PluginTable, config: LineConfig) -> object:
     Raises:
         ConfigError: an option is unknown or wrong, the plugin cannot be found, or it answers no hook.
     """
-    where, key = config.path.name, f"plugins.{table.name}"
+    where, key = config.where, f"plugins.{table.name}"
     cls = find_plugin(table.type, config.folder, where=f"{where}: {key}{'' if table.type == table.name else '.type'}")
     model = config_model(cls)
     if model is None:

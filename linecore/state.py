@@ -41,7 +41,7 @@ def sole_server(config: LineConfig) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise ConfigError(
-                f"{config.path.name}: the line {config.line.name!r} is being served already, by process "
+                f"{config.where}: the line {config.line.name!r} is being served already, by process "
                 f"{lock.read().strip() or 'unknown'}; stop that one first"
             ) from None
         lock.truncate(0)

@@ -49,7 +49,8 @@ def validate(model: type[M], table: Mapping[str, Any], *, where: str, key: str, 
 
 
 def _sentence(error: ValidationError, model: type[BaseModel], key: str, shown: object) -> str:
-    first = error.errors(include_url=False)[0]
+    # Unknown keys first: a misspelt key is often why another one is missing.
+    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     words = _words(shown)
     location = [part for part in first["loc"] if isinstance(part, int) or part in words or first["type"] in _NAMED]
     name = ".".join([*([key] if key else []), *map(str, location)])

@@ -83,10 +83,10 @@ def test_the_hot_spot_lies_on_the_defect_of_drawn_steel(tmp_path: Path) -> None:
 
 
 def points_at(peak: object, boxes: list[tuple[int, ...]]) -> bool:
-    """Say whether the peak lies in a box, give or take half a cell of the class map (200 px / 7 / 2)."""
+    """Say whether the peak lies in a box, give or take half a cell of the class map (200 px / 14 / 2)."""
     assert isinstance(peak, list)
     x, y = peak
-    return any(x0 - 14 <= x <= x1 + 14 and y0 - 14 <= y <= y1 + 14 for x0, y0, x1, y1 in boxes)
+    return any(x0 - 7 <= x <= x1 + 7 and y0 - 7 <= y <= y1 + 7 for x0, y0, x1, y1 in boxes)
 
 
 def run_quiet(*arguments: str | Path) -> None:

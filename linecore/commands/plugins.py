@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from linecore.errors import MissingExtraError
 from linecore.plugins import config_model, find_plugin, hooks_of, known_plugins, load_plugin
@@ -50,7 +51,7 @@ def list_plugins(as_json: bool) -> None:
         return
     table = Table("plugin", "answers", "what for", box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        table.add_row(str(row["name"]), " ".join(row["hooks"]), str(row["summary"]))
+        table.add_row(str(row["name"]), " ".join(row["hooks"]), Text(str(row["summary"])))
     Console().print(table)
 
 
@@ -66,7 +67,7 @@ def show(name: str, as_json: bool) -> None:
         click.echo(json.dumps({"name": name, "hooks": list(hooks_of(cls)), "summary": summary(cls), "options": keys}))
         return
     console = Console()
-    console.print(f"[bold]{name}[/bold]: {summary(cls)}", highlight=False)
+    console.print(Text.assemble((name, "bold"), f": {summary(cls)}"))
     console.print(f"answers: {', '.join(hooks_of(cls))}", highlight=False)
     if not found:
         console.print("takes no options")
@@ -74,7 +75,7 @@ def show(name: str, as_json: bool) -> None:
     table = Table("key", "type", "default", "what for", box=None, header_style="bold", pad_edge=False)
     for option in found:
         default = "(must be set)" if option.default is None else option.default
-        table.add_row(option.key, option.type, default, option.description)
+        table.add_row(option.key, option.type, Text(default), Text(option.description))
     console.print(table, highlight=False)
 
 

@@ -24,12 +24,12 @@ LOOK_EVERY_S = 0.1
 
 @click.command(epilog="Example: linecore serve line.toml")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="LINE.toml...")
-@click.option("--until-exhausted", is_flag=True, help="End when every source has run dry.")
+@click.option("--until-exhausted", is_flag=True, help="Take what is there, wait for nothing new, and end.")
 def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
     """Run one or several lines (default: line.toml).
 
     SIGTERM and SIGINT drain: no more frames are taken, those that were taken are inspected and recorded, exit code 0.
-    Exit code 1 where a durable sink has not taken everything, or a source ended because it failed.
+    Exit code 1 where a sink has not taken everything, or a source ended because it failed.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     configs = [load_config(path) for path in files or (Path("line.toml"),)]
@@ -39,7 +39,7 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
         stopping = stack.enter_context(_stop_signals())
         for config in configs:
             stack.enter_context(sole_server(config))
-        lines = [Line.from_config(config) for config in configs]
+        lines = [Line.from_config(config, until_exhausted=until_exhausted) for config in configs]
         running: list[Line] = []
         try:
             for line in lines:
@@ -71,7 +71,9 @@ def _stop(lines: Sequence[Line]) -> bool:
             click.echo(f"{line.name}: {balance}", err=True)
             for source in line.broken_sources:
                 click.echo(f"{line.name}: source {source} failed before it was done", err=True)
-            complete = complete and not balance.in_flight and not line.broken_sources
+            for sink, count in line.undelivered.items():
+                click.echo(f"{line.name}: sink {sink} lost {count}", err=True)
+            complete = complete and not (balance.in_flight or line.broken_sources or line.undelivered)
     return complete
 
 

@@ -1,4 +1,4 @@
-"""From a Keras model to TFLite files, the bias of the int8 one corrected."""
+"""From a Keras model to TFLite files, the bias of the rounded ones corrected."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ def convert(model: keras.Model, variants: Iterable[VariantName], representative:
         # The converter warns of the interpreter that it calibrates with itself.
         warnings.simplefilter("ignore", UserWarning)
         _save(model, saved)
-        contents = {variant: _converted(saved, variant, representative) for variant in variants}
-        if "int8" in contents:
-            contents["int8"] = _bias_corrected(model, contents["int8"], representative)
-        return contents
+        plain = {variant: _converted(saved, variant, representative) for variant in variants}
+        return {
+            variant: content if variant == "float32" else _bias_corrected(model, variant, content, representative)
+            for variant, content in plain.items()
+        }
 
 
-def _bias_corrected(model: keras.Model, plain: bytes, representative: Image) -> bytes:
-    """Convert to int8 again, with what rounding did to the logits on average taken back in the bias.
+def _bias_corrected(model: keras.Model, variant: VariantName, plain: bytes, representative: Image) -> bytes:
+    """Convert again, with what rounding did to the logits on average taken back in the bias.
 
     Rounding the weights moves every activation a little to one side, and layer upon layer it adds up to a shift of the
     logits that is the same for most frames (Nagel et al. 2019, https://arxiv.org/abs/1906.04721).
     """
     bias = model.get_layer("logits").bias
     own = bias.numpy()
-    bias.assign(own + _mean_logits(model, representative) - _mean_int8_logits(plain, representative))
+    bias.assign(own + _mean_logits(model, representative) - _mean_rounded_logits(plain, representative))
     try:
         with tempfile.TemporaryDirectory() as saved:
             _save(model, saved)
-            return _converted(saved, "int8", representative)
+            return _converted(saved, variant, representative)
     finally:
         bias.assign(own)
 
@@ -55,7 +56,7 @@ def _mean_logits(model: keras.Model, squares: Image) -> FloatArray:
     return np.asarray(keras_outputs(model, "class_maps", squares).mean(axis=(0, 1, 2)), np.float32)
 
 
-def _mean_int8_logits(content: bytes, squares: Image) -> FloatArray:
+def _mean_rounded_logits(content: bytes, squares: Image) -> FloatArray:
     interpreter = find_runtime().make(model_content=content, num_threads=1)
     interpreter.allocate_tensors()
     run = interpreter.get_signature_runner(SIGNATURE)

@@ -47,6 +47,18 @@ def test_a_misspelt_command_gets_a_suggestion_and_exit_code_2() -> None:
     assert "Did you mean 'serve'?" in done.stderr
 
 
+def test_the_list_of_plugins_names_a_missing_extra_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "acme_sink-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        'Metadata-Version: 2.1\nName: acme-sink\nVersion: 1.0\nRequires-Dist: acme-driver ; extra == "io"\n'
+    )
+    (info / "entry_points.txt").write_text("[linecore]\nacme = acme_sink:AcmeSink [io]\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "pip install 'acme-sink[io]'" in run("plugins", "list").stdout
+
+
 def test_an_error_of_the_users_is_one_sentence_without_a_traceback(tmp_path: Path) -> None:
     done = run("serve", "absent.toml", cwd=tmp_path)
     assert done.returncode == 2

@@ -97,6 +97,25 @@ def test_nobody_hurries_a_slow_durable_sink_when_the_sources_are_dry(tmp_path: P
     assert "60 captured = 60 recorded + 0 dropped + 0 in flight" in done.stderr
 
 
+def test_until_exhausted_a_watched_folder_runs_dry(tmp_path: Path, tiny_bundle: Path) -> None:
+    line = write_line(tmp_path, tiny_bundle, images=5)
+    line.write_text(line.read_text().replace("watch = false", "watch = true"))
+    done = linecore("serve", line, "--until-exhausted")
+    assert done.returncode == 0, done.stderr
+    assert len(rows(tmp_path / "history.db")) == 5
+
+
+def test_what_a_sink_has_lost_is_named_at_the_end(tmp_path: Path, tiny_bundle: Path) -> None:
+    line = write_line(tmp_path, tiny_bundle, images=5, more='[plugins.csv]\ntype = "./sink.py:Raises"\n')
+    (tmp_path / "sink.py").write_text(
+        "from linecore import hookimpl\n\nclass Raises:\n    @hookimpl\n    def record(self): raise OSError('full')\n"
+    )
+    done = linecore("serve", line, "--until-exhausted")
+    assert done.returncode == 1
+    assert "mill: sink csv lost 5" in done.stderr
+    assert len(rows(tmp_path / "history.db")) == 5
+
+
 def test_a_source_that_failed_is_no_success(tmp_path: Path, tiny_bundle: Path) -> None:
     line = write_line(tmp_path, tiny_bundle, images=2, more='[plugins.bad]\ntype = "./slow.py:Breaks"\n')
     (tmp_path / "slow.py").write_text(SLOW)

@@ -26,6 +26,7 @@ class Outer(BaseModel):
     ("table", "sentence"),
     [
         ({}, "f: t.name is missing; set it: what it is called"),
+        ({"nam": "a"}, "f: t.nam is not a known key; did you mean 'name'?"),
         ({"name": "a", "inner": {"size": 0}}, "f: t.inner.size is 0; it must be greater than 0"),
         ({"name": "a", "inner": {"sise": 0}}, "f: t.inner.sise is not a known key; did you mean 'size'?"),
         ({"name": "a", "zzz": 0}, "f: t.zzz is not a known key; known are name, inner, several, either"),

@@ -89,7 +89,7 @@ def inspect(
     line.prepare()
     decisions: Counter[Decision] = Counter()
     stems: Counter[str] = Counter()
-    table = Table("image", "decision", "label", "confidence", "reason", box=None, header_style="bold", pad_edge=False)
+    table = Table("decision", "label", "confidence", "image", "reason", box=None, header_style="bold", pad_edge=False)
     try:
         for inspection in _inspections(line, source):
             decisions[inspection.verdict.decision] += 1
@@ -104,7 +104,8 @@ def inspect(
     finally:
         line.release()
     if not as_json:
-        console = Console(highlight=False)
+        # Where there is no terminal, nothing is cut off to fit one.
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
         console.print(table)
         console.print(", ".join(f"{count} {decision}" for decision, count in decisions.most_common()))
     sys.exit(1 if decisions[Decision.NO_RESULT] else 0)
@@ -124,9 +125,9 @@ def _line(source: PathSource, model: str, classifier: str, variant: str | None, 
     options = {"model": model} | ({"variant": variant} if variant and classifier == "tflite" else {})
     settings = LineSettings(name="inspect", explain=tuple(Decision))
     tables = (PluginTable(classifier, classifier, options, options), PluginTable("gradcam", "gradcam", {}, {}))
-    config = LineConfig(Path.cwd() / "the command line", settings, rules, tables, (), "")
+    config = LineConfig(Path.cwd() / "none", "the command line", settings, rules, tables, (), "")
     plugins = {table.name: create_plugin(table, config) for table in tables}
-    return Line(settings, {"paths": source, **plugins}, rules=rules, where=config.path.name)
+    return Line(settings, {"paths": source, **plugins}, rules=rules, where=config.where)
 
 
 def _image_files(paths: Sequence[Path]) -> list[Path]:
@@ -172,10 +173,10 @@ def _row(inspection: Inspection) -> tuple[Text, ...]:
     verdict = inspection.verdict
     confidence = "" if verdict.confidence is None else f"{verdict.confidence:.3f}"
     return (
-        Text(printable(inspection.frame.origin or "")),
         Text(verdict.decision, DECISION_STYLES[verdict.decision]),
         Text(verdict.label or ""),
         Text(confidence),
+        Text(printable(inspection.frame.origin or ""), overflow="fold"),
         Text(printable(verdict.reason or "")),
     )
 

@@ -107,6 +107,7 @@ class FolderSource:
     @hookimpl
     def frames(self, stopping: Flag) -> Iterator[Frame]:
         """Yield the files that are there, in order, and then those that come, each as soon as it is complete."""
+        watching = self.config.watch and not self._line.until_exhausted
         watch = FolderWatch(
             self._files.folder,
             recursive=self.config.recursive,
@@ -116,14 +117,14 @@ class FolderSource:
             lost=self._say_lost,
             found=self._say_found,
         )
-        for changed in watch.changes(stopping) if self.config.watch else watch.once(stopping):
+        for changed in watch.changes(stopping) if watching else watch.once(stopping):
             self._arrivals.note(self._new_files() if changed is EVERYTHING else self._new_files_at(changed))
             for file in self._sorted(self._arrivals.take_complete()):
                 if stopping.is_set():
                     return
                 if frame := self._frame(file):
                     yield frame
-            if not self.config.watch and not self._arrivals:
+            if not watching and not self._arrivals:
                 return
 
     @hookimpl
