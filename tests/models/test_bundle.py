@@ -102,7 +102,7 @@ def test_model_json_must_be_json(tmp_path: Path) -> None:
     [
         ('"input_size": 48', '"input_size": "large"', "input_size is 'large'; it must be a valid integer"),
         ('"resize": "area"', '"resize": "cubic"', "resize is 'cubic'; it must be 'linear' or 'area'"),
-        ('"licence": "Apache-2.0"', '"license": "Apache-2.0"', "licence is missing"),
+        ('"licence": "Apache-2.0"', '"license": "Apache-2.0"', "license is not a known key; did you mean 'licence'?"),
         ('"temperature": 1.0', '"temperature": 0', "temperature is 0; it must be greater than 0"),
     ],
 )
