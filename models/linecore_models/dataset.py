@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from linecore.errors import ConfigError, ImageError
 from linecore.inspection import Image
+from linecore.text import natural
 from linecore_models.bundle import sha256_of
 from linecore_models.manifest import Resize
 from linecore_models.preprocessing import preprocess, read_image
@@ -73,7 +73,7 @@ def read_folders(folders: Sequence[Path]) -> tuple[LabelledImage, ...]:
         found = [
             LabelledImage(path, source, label.name)
             for label in sorted(entry for entry in folder.iterdir() if entry.is_dir())
-            for path in sorted(label.iterdir(), key=_natural)
+            for path in sorted(label.iterdir(), key=lambda path: natural(path.name))
             if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
         ]
         if not found:
@@ -168,9 +168,3 @@ def folder_hashes(images: Sequence[LabelledImage]) -> dict[str, str]:
     for image in sorted(images, key=lambda image: image.name):
         digests[image.source].update(f"{image.label}/{image.path.name}\0{sha256_of(image.path)}\n".encode())
     return {source: digest.hexdigest() for source, digest in digests.items()}
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key: runs of digits count as numbers."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
