@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format docs model clean
+.PHONY: demo test lint format docs model bench clean
 
 # Run a line on simulated steel: verdicts, a history, overlays.
 demo: .venv/demo
@@ -37,6 +37,10 @@ model: .venv/dev
 	$(BIN)/linecore train $(NEU) runs/simulated --weight simulated 0.3 --weights $(WEIGHTS) \
 		--learning-rate 0.005 --patience 10 --epochs 30 --variants $(VARIANTS) --card models/cards/neu.toml \
 		--name neu --out runs/neu --force
+
+# Measure a frame's time beside MobileNetV2 1.0 at 224 px in int8, and write it into docs/benchmarks.md.
+bench: .venv/dev
+	$(BIN)/python -m linecore_models.benchmark --page docs/benchmarks.md
 
 format: .venv/dev
 	$(BIN)/ruff check --fix

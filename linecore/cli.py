@@ -27,6 +27,7 @@ SUMMARIES: Mapping[str, str] = {
     "db": "Look after the history's database.",
     "train": "Train a model from a folder of classes.",
     "evaluate": "Measure a model on a folder of classes.",
+    "export": "Make a model's TFLite files again, and measure them.",
 }
 
 

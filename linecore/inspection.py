@@ -106,6 +106,7 @@ class Classification:
     model: ModelId
     novelty: float | None = None  # quantile among the training frames, 0..1; None where the model measures none
     class_maps: Mapping[str, FloatArray] = field(default_factory=dict)  # label -> h x w; mean plus bias is the logit
+    region_threshold: float | None = None  # share of a class map's peak that is reached on a defect; None: unknown
 
 
 class Decision(StrEnum):
@@ -147,6 +148,12 @@ class Explanation:
     method: str
     label: str  # the label that is explained
     regions: tuple[Region, ...] = ()  # hottest first
+    mask: Image | None = None  # HxW of the frame: 255 where a pixel belongs to a region, else 0; None: not drawn
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the heat map and the mask hold."""
+        return self.heatmap.nbytes + (0 if self.mask is None else self.mask.nbytes)
 
     @property
     def peak(self) -> tuple[int, int] | None:
@@ -176,7 +183,7 @@ class Timings:
 class Evidence:
     """A file that a sink keeps of an inspection."""
 
-    kind: str  # "image", "overlay", "heatmap"
+    kind: str  # "image", "overlay", "mask", "heatmap"
     path: str  # absolute, or relative to where linecore runs
 
 
@@ -195,4 +202,4 @@ class Inspection:
     @property
     def nbytes(self) -> int:
         """Bytes of memory that the pictures of this inspection hold."""
-        return self.frame.nbytes + (self.explanation.heatmap.nbytes if self.explanation else 0)
+        return self.frame.nbytes + (self.explanation.nbytes if self.explanation else 0)

@@ -124,6 +124,11 @@ class Line:
     # What plugins ask of their line
 
     @property
+    def pass_labels(self) -> tuple[str, ...]:
+        """Labels of good product."""
+        return self._rules.pass_labels
+
+    @property
     def state_folder(self) -> Path:
         """A folder where this line's plugins may remember things; made when it is first asked for."""
         return state_folder(self.folder, self.name)

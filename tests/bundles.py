@@ -17,7 +17,17 @@ import pytest
 
 from linecore.inspection import FloatArray, Image
 from linecore_models.bundle import sha256_of, write_manifest
-from linecore_models.manifest import Agreement, Dataset, Manifest, ModelFile, Parity, Split, Variant, VariantName
+from linecore_models.manifest import (
+    Agreement,
+    Dataset,
+    Manifest,
+    ModelFile,
+    NoveltyFile,
+    Parity,
+    Split,
+    Variant,
+    VariantName,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -151,3 +161,35 @@ def _representative() -> Iterator[list[FloatArray]]:
         frame = np.full((1, SIZE, SIZE, 1), 128, np.float32)
         frame[:, 10:20, 10:20] = value
         yield [frame]
+
+
+def two_spots(value: int, other: int, side: int) -> Image:
+    """Return a mid-grey frame with a spot of *value*, and one of *other* that measures *side* pixels."""
+    frame = spot(value)
+    frame[20 : 20 + side, 20 : 20 + side] = other
+    return frame
+
+
+def add_novelty(folder: Path) -> Path:
+    """Give the tiny bundle in *folder* novelty statistics: it knows a large spot beside a small one of the other."""
+    from linecore_models.answers import open_runner
+    from linecore_models.bundle import load_bundle
+    from linecore_models.novelty_fit import fit_novelty
+    from linecore_models.preprocessing import preprocess
+
+    bundle = load_bundle(folder)
+    frames = [two_spots(*values, side) for values in ((0, 255), (255, 0)) for side in range(4, 14)]
+    squares = np.stack([preprocess(frame, SIZE, "area")[..., 0] for frame in frames]).astype(np.uint8)
+    embeddings = open_runner(bundle, "float32", threads=1)(squares).embedding
+    path = folder / "novelty.npz"
+    fit_novelty(embeddings, np.repeat([0, 1], len(frames) // 2), embeddings).write(path)
+    file = NoveltyFile(
+        file=path.name,
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        method="by hand",
+        taught=len(frames),
+        known=len(frames),
+    )
+    write_manifest(folder, bundle.manifest.model_copy(update={"novelty": file}))
+    return folder

@@ -1,46 +1,137 @@
-"""What a training image may look like today: shifted, turned, mirrored, brighter or darker, within what a line sees."""
+"""What a training picture may look like today: where it lies, how it is lit, what the camera adds.
+
+Everything happens at the picture's own size, before it is resized for the model, as on a line.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from linecore.inspection import Image
+from linecore_models import conditions as line
+
+Masks = Mapping[int, Image]
+"""Index of a label -> uint8 HxW, 255 where its boxes lie and 0 elsewhere."""
+
+Draw = Callable[[Image, np.random.Generator], Image]
+"""Changes a picture by a severity that it draws."""
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How far a training image may be changed; every change is drawn evenly between its bounds."""
+    """How far a training picture may be changed; every change is drawn evenly between its bounds."""
 
-    flip: bool = True  # left to right and top to bottom, each for half of the images
-    shift: float = 0.08  # of the side, each way
-    rotation: float = 10.0  # degrees, each way
-    brightness: float = 25.0  # grey levels, each way
-    contrast: float = 0.2  # about the image's mean, each way
+    turned: float = 0.45  # share that is turned by a right angle; a picture that is not square only by 180 degrees
+    flip: bool = True  # left to right and top to bottom, each for half of the pictures
+    moved: float = 0.75  # share that is shifted, scaled and turned a little
+    shift: float = 0.16  # of the side, each way
+    scale: float = 1.45  # times larger or smaller, at most
+    rotation: float = 16.0  # degrees, each way, for 60 % of those that are moved
+    conditions: tuple[float, ...] = (0.15, 0.4, 0.3, 0.15)  # chances of no, one, two and three links of CHAIN
 
-    def __call__(self, image: Image, rng: np.random.Generator) -> Image:
-        """Return a changed copy of *image* (uint8, HxW); what moves in from outside mirrors the inside."""
+    def __call__(self, image: Image, masks: Masks, rng: np.random.Generator) -> tuple[Image, dict[int, Image]]:
+        """Return a changed copy of *image* (uint8, HxW), and of the masks where what they mask has gone to.
+
+        What moves in from outside mirrors the inside, in the picture and in the masks.
+        """
+        image, lying = self._lain(image, masks, rng)
+        links = rng.choice(len(self.conditions), p=self.conditions)
+        for link in sorted(rng.permutation(len(CHAIN))[:links].tolist()):
+            draws = CHAIN[link]
+            image = draws[int(rng.integers(len(draws)))](image, rng)
+        return image, lying
+
+    def _lain(self, image: Image, masks: Masks, rng: np.random.Generator) -> tuple[Image, dict[int, Image]]:
+        """Return the picture and the masks as if the product lay there in another way."""
         height, width = image.shape
-        if self.flip:
-            image = image[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
-        to_side, to_height = rng.uniform(-self.shift, self.shift, 2)
-        angle = rng.uniform(-self.rotation, self.rotation)
-        move = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
-        move[:, 2] += to_side * width, to_height * height
-        moved = cv2.warpAffine(
-            np.ascontiguousarray(image),
-            move,
-            (width, height),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
-        contrast = rng.uniform(1 - self.contrast, 1 + self.contrast)
-        brightness = rng.uniform(-self.brightness, self.brightness)
-        # (moved - mean) * contrast + mean + brightness, saturated to 0..255.
-        mean = float(moved.mean())
-        return np.asarray(cv2.addWeighted(moved, contrast, moved, 0.0, mean * (1 - contrast) + brightness), np.uint8)
+        quarters = int(rng.integers(1, 4)) if rng.random() < self.turned else 0
+        if height != width:
+            quarters = quarters // 2 * 2
+        sides, upside = (bool(rng.random() < 0.5) and self.flip for _ in range(2))
+        degrees = rng.uniform(-self.rotation, self.rotation) if rng.random() < 0.6 else 0.0
+        factor = _log_uniform(rng, 1 / self.scale, self.scale)
+        to_side, down = rng.uniform(-self.shift, self.shift, 2)
+        move = rng.random() < self.moved
+        matrix = line.about_middle(image.shape, degrees, factor)
+        matrix[:, 2] += to_side * width, down * height
+
+        def lain(picture: Image) -> Image:
+            turned = line.mirror(line.quarter_turns(picture, quarters), sides=sides, upside=upside)
+            return line.warp(turned, matrix) if move else turned
+
+        return lain(image), {label: lain(mask) for label, mask in masks.items()}
 
 
-NO_AUGMENTATION = Augmentation(flip=False, shift=0, rotation=0, brightness=0, contrast=0)
+NO_AUGMENTATION = Augmentation(turned=0, flip=False, moved=0, conditions=(1.0,))
+
+AS_IT_LIES = Augmentation(turned=0, flip=False, moved=0)
+"""Only what the line does to the picture, not how the product lies."""
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
+
+
+def _defocus(image: Image, rng: np.random.Generator) -> Image:
+    return line.defocus(image, rng.uniform(0.4, 2.4))
+
+
+def _motion_blur(image: Image, rng: np.random.Generator) -> Image:
+    return line.motion_blur(image, rng.uniform(2, 11.5), rng.uniform(0, 180))
+
+
+def _lower_resolution(image: Image, rng: np.random.Generator) -> Image:
+    return line.lower_resolution(image, rng.uniform(0.4, 0.9))
+
+
+def _dust(image: Image, rng: np.random.Generator) -> Image:
+    return line.dust(image, int(rng.integers(1, 45)), rng)
+
+
+def _brightness(image: Image, rng: np.random.Generator) -> Image:
+    return line.brightness(image, rng.uniform(-80, 80))
+
+
+def _contrast(image: Image, rng: np.random.Generator) -> Image:
+    return line.contrast(image, _log_uniform(rng, 0.36, 2.2))
+
+
+def _gamma(image: Image, rng: np.random.Generator) -> Image:
+    return line.gamma(image, _log_uniform(rng, 0.42, 2.4))
+
+
+def _light_ramp(image: Image, rng: np.random.Generator) -> Image:
+    return line.light_ramp(image, rng.uniform(10, 130), rng.uniform(0, 360))
+
+
+def _vignette(image: Image, rng: np.random.Generator) -> Image:
+    return line.vignette(image, rng.uniform(0.1, 0.8))
+
+
+def _gaussian_noise(image: Image, rng: np.random.Generator) -> Image:
+    return line.gaussian_noise(image, rng.uniform(2, 24), rng)
+
+
+def _shot_noise(image: Image, rng: np.random.Generator) -> Image:
+    return line.shot_noise(image, _log_uniform(rng, 25, 400), rng)
+
+
+def _salt_and_pepper(image: Image, rng: np.random.Generator) -> Image:
+    return line.salt_and_pepper(image, rng.uniform(0.001, 0.022), rng)
+
+
+def _jpeg(image: Image, rng: np.random.Generator) -> Image:
+    return line.jpeg(image, int(rng.integers(10, 60)))
+
+
+CHAIN: tuple[tuple[Draw, ...], ...] = (
+    (_defocus, _motion_blur, _lower_resolution, _dust),
+    (_brightness, _contrast, _gamma, _light_ramp, _vignette),
+    (_gaussian_noise, _shot_noise, _salt_and_pepper),
+    (_jpeg,),
+)
+"""The links from the lens to the file: optics, light, sensor, compression. At most one thing of each happens."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from linecore.errors import ConfigError, ModelError
 from linecore.validation import did_you_mean, validate
-from linecore_models.manifest import Manifest, ModelFile, VariantName
+from linecore_models.manifest import MAX_RECALL_LOSS, MIN_AGREEMENT, Manifest, ModelFile, Parity, VariantName
+from linecore_models.novelty import Novelty
 
 MANIFEST = "model.json"
 BUNDLED = Path(__file__).parent / "bundles"
@@ -23,11 +24,11 @@ class Bundle:
     manifest: Manifest
 
     def servable(self) -> list[VariantName]:
-        """Return the variants that passed parity and whose files are there, in the order of model.json."""
+        """Return the variants that are near enough to Keras and whose files are there, in the order of model.json."""
         return [
             name
             for name, variant in self.manifest.variants.items()
-            if variant.parity and variant.parity.passed and (self.folder / variant.file).is_file()
+            if variant.parity and variant.parity.fit and (self.folder / variant.file).is_file()
         ]
 
     def verified(self, variant: VariantName) -> Path:
@@ -38,12 +39,11 @@ class Bundle:
             raise ModelError(f"{self.folder} has no variant {variant!r}; it has {has}")
         if known.parity is None:
             raise ModelError(f"{self.folder / known.file} was never compared with Keras; export the model again")
-        if not known.parity.passed:
-            agreement = known.parity.top1_agreement
-            fit = ", ".join(self.servable()) or "export the model again"
+        if not known.parity.fit:
+            fit = ", ".join(self.servable())
             raise ModelError(
-                f"{self.folder / known.file} answers like the Keras model on only {agreement.agree} of {agreement.of} "
-                f"frames and is not served; choose a variant that passed parity ({fit})"
+                f"{self.folder / known.file} {_shortfall(known.parity)} and is not served; "
+                + (f"choose a variant that passed parity ({fit})" if fit else "export the model again")
             )
         return self._whole(known)
 
@@ -52,6 +52,10 @@ class Bundle:
         if self.manifest.keras is None:
             raise ModelError(f"{self.folder} holds no Keras model; export it with one or serve its TFLite")
         return self._whole(self.manifest.keras)
+
+    def novelty(self) -> Novelty | None:
+        """Return what tells novel frames, None where the bundle has none; ModelError where it is absent or damaged."""
+        return Novelty.read(self._whole(self.manifest.novelty)) if self.manifest.novelty else None
 
     def _whole(self, known: ModelFile) -> Path:
         path = self.folder / known.file
@@ -64,6 +68,16 @@ class Bundle:
                 "restore the file or export the model again"
             )
         return path
+
+
+def _shortfall(parity: Parity) -> str:
+    agreement, loss = parity.top1_agreement, parity.largest_recall_loss
+    if agreement.share >= MIN_AGREEMENT and loss > MAX_RECALL_LOSS:
+        label = min(parity.recall_change, key=lambda label: parity.recall_change[label])
+        return f"finds {100 * loss:.1f} % fewer of {label!r} than the Keras model"
+    if agreement.share >= MIN_AGREEMENT:
+        return "is marked as not passed"
+    return f"answers like the Keras model on only {agreement.agree} of {agreement.of} frames"
 
 
 def bundled_models() -> list[str]:

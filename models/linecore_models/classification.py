@@ -18,8 +18,18 @@ def tempered(scores: FloatArray, temperature: float) -> FloatArray:
     return probabilities
 
 
-def classification(scores: FloatArray, class_maps: FloatArray, manifest: Manifest, model: ModelId) -> Classification:
-    """Return what the model says of one frame, from its *scores* (labels) and *class_maps* (h x w x labels)."""
+def classification(
+    scores: FloatArray,
+    class_maps: FloatArray,
+    manifest: Manifest,
+    model: ModelId,
+    *,
+    novelty: float | None = None,
+) -> Classification:
+    """Return what the model says of one frame, from its *scores* (labels) and *class_maps* (h x w x labels).
+
+    The class maps stay as the model gives them: their mean plus the bias is the logit, before the temperature.
+    """
     probabilities = tempered(scores, manifest.temperature)
     best = int(probabilities.argmax())
     return Classification(
@@ -27,5 +37,7 @@ def classification(scores: FloatArray, class_maps: FloatArray, manifest: Manifes
         confidence=float(probabilities[best]),
         scores=dict(zip(manifest.labels, probabilities.tolist(), strict=True)),
         model=model,
+        novelty=novelty,
         class_maps={label: class_maps[..., index] for index, label in enumerate(manifest.labels)},
+        region_threshold=manifest.region_threshold,
     )

@@ -34,6 +34,17 @@ def convert(model: keras.Model, variants: Iterable[VariantName], representative:
         }
 
 
+def plain_tflite(model: keras.Model, variant: VariantName, representative: Image) -> bytes:
+    """Return any model with one input as a TFLite file, as the converter makes it: nothing is corrected.
+
+    *representative* are uint8, N x size x size x channels; one channel may be left out.
+    """
+    with tempfile.TemporaryDirectory() as saved, native_stderr_held(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        _save(model, saved)
+        return _converted(saved, variant, representative)
+
+
 def _bias_corrected(model: keras.Model, variant: VariantName, plain: bytes, representative: Image) -> bytes:
     """Convert again, with what rounding did to the logits on average taken back in the bias.
 
@@ -79,7 +90,7 @@ def _converted(saved: str, variant: VariantName, representative: Image) -> bytes
 
 def _one_by_one(squares: Image) -> Iterator[FloatArray]:
     for square in squares:
-        yield square[np.newaxis, ..., np.newaxis].astype(np.float32)
+        yield square.reshape(1, *square.shape[:2], -1).astype(np.float32)
 
 
 def _save(model: keras.Model, folder: str) -> None:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from linecore.errors import ConfigError, ImageError
-from linecore.inspection import Image
+from linecore.inspection import Image, read_only
 from linecore.text import natural
+from linecore_models.boxes import Box, Window, mirror_out
 from linecore_models.bundle import sha256_of
 from linecore_models.manifest import Resize
 from linecore_models.preprocessing import preprocess, read_image
-
-SplitMethod = Literal["blocks", "random"]
-SPLIT_METHODS: tuple[SplitMethod, ...] = ("blocks", "random")
-HELD_OUT = 0.15
-"""Share of each class that validates, and share that tests; the rest teaches."""
 
 MIN_IMAGES = 7
 """Of a class in a data folder: with fewer, 15 % of them are not one image."""
@@ -33,25 +28,24 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """An image file, and the class whose folder it lies in."""
+    """An image, and the class it belongs to: a whole file, or a window of one."""
 
     path: Path
     source: str  # name of the data folder
-    label: str  # name of the class's folder
+    label: str  # name of the class's folder, or of good steel where the window was mined
+    window: Window | None = None  # the image is this part of the file, mirrored out to the file's size
+    boxes: tuple[Box, ...] | None = None  # None: nobody told where the defects lie; (): there are none
 
     @property
     def name(self) -> str:
-        """``source/label/file``: what model.json calls the image, wherever the data folder lies."""
-        return f"{self.source}/{self.label}/{self.path.name}"
+        """What model.json calls the image, wherever the data folder lies.
 
-
-@dataclass(frozen=True, slots=True)
-class Division:
-    """Which images teach, which choose, and which judge a model."""
-
-    train: tuple[LabelledImage, ...]
-    validation: tuple[LabelledImage, ...]
-    test: tuple[LabelledImage, ...]
+        ``source/label/file``, and for a window ``source/label/file#x0,y0,x1,y1``.
+        """
+        name = f"{self.source}/{self.label}/{self.path.name}"
+        if self.window is None:
+            return name
+        return f"{name}#{self.window.x0},{self.window.y0},{self.window.x1},{self.window.y1}"
 
 
 def read_folders(folders: Sequence[Path]) -> tuple[LabelledImage, ...]:
@@ -106,53 +100,35 @@ def labels_of(images: Iterable[LabelledImage]) -> tuple[str, ...]:
     return tuple(sorted({image.label for image in images}))
 
 
-def divide(images: Sequence[LabelledImage], method: SplitMethod, seed: int) -> Division:
-    """Divide each class of each data folder 70/15/15.
+def load_image(image: LabelledImage) -> Image:
+    """Return the pixels of an image: uint8, grey, as high and as wide as its file, a window mirrored out.
 
-    ``blocks``: neighbouring file numbers are often neighbours on the strip, and nearly the same picture. So one run of
-    neighbours is held out, somewhere in the class, and halved into validation and test; nothing is left out between the
-    runs, so that at most one pair of neighbours is torn apart at each of the run's three borders. ``random`` draws file
-    by file: it flatters a model wherever neighbours look alike.
-
-    The place is drawn for each class by itself: adding a data folder moves nothing in another.
+    Raises:
+        ConfigError: the file is no image that can be read, or the window reaches beyond it.
     """
-    classes: dict[tuple[str, str], list[LabelledImage]] = {}
-    for image in images:
-        classes.setdefault((image.source, image.label), []).append(image)
-    train: list[LabelledImage] = []
-    validation: list[LabelledImage] = []
-    test: list[LabelledImage] = []
-    for (source, label), members in classes.items():
-        rng = np.random.default_rng([seed, zlib.crc32(f"{source}/{label}".encode())])
-        held = round(HELD_OUT * len(members))
-        if method == "blocks":
-            start = int(rng.integers(len(members) - 2 * held + 1))
-            halves = (start, start + held)
-            test_start, validation_start = halves if rng.random() < 0.5 else halves[::-1]
-            tests = set(range(test_start, test_start + held))
-            validations = set(range(validation_start, validation_start + held))
-        else:
-            order = rng.permutation(len(members)).tolist()
-            tests, validations = set(order[:held]), set(order[held : 2 * held])
-        for index, image in enumerate(members):
-            part = test if index in tests else validation if index in validations else train
-            part.append(image)
-    return Division(tuple(train), tuple(validation), tuple(test))
+    try:
+        pixels = read_image(image.path)
+    except (ImageError, OSError) as error:
+        raise ConfigError(f"{image.path} cannot be read: {error}; mend or remove the file") from None
+    grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    if image.window is None:
+        return read_only(grey)
+    try:
+        return read_only(mirror_out(read_only(grey), image.window))
+    except ValueError as error:
+        raise ConfigError(f"{image.name}: {error}") from None
 
 
 def load_squares(images: Sequence[LabelledImage], size: int, resize: Resize) -> Image:
     """Return the images as the model sees them: uint8, images x size x size, grey.
 
     Raises:
-        ConfigError: a file is no image that can be read.
+        ConfigError: as :func:`load_image`.
     """
     squares = np.empty((len(images), size, size), np.uint8)
     for square, image in zip(squares, images, strict=True):
-        try:
-            # Lossless: preprocess resizes in uint8 and returns whole numbers.
-            square[:] = preprocess(read_image(image.path), size, resize)[..., 0]
-        except ImageError as error:
-            raise ConfigError(f"{image.path} cannot be read: {error}; mend or remove the file") from None
+        # Lossless: preprocess resizes in uint8 and returns whole numbers.
+        square[:] = preprocess(load_image(image), size, resize)[..., 0]
     return squares
 
 
@@ -163,8 +139,9 @@ def label_indices(images: Sequence[LabelledImage], labels: Sequence[str]) -> npt
 
 
 def folder_hashes(images: Sequence[LabelledImage]) -> dict[str, str]:
-    """Return a sha256 for each data folder, over the names and contents of its images."""
+    """Return a sha256 for each data folder, over the names and contents of its files; a window adds nothing."""
     digests = {source: hashlib.sha256() for source in dict.fromkeys(image.source for image in images)}
-    for image in sorted(images, key=lambda image: image.name):
-        digests[image.source].update(f"{image.label}/{image.path.name}\0{sha256_of(image.path)}\n".encode())
+    files = {(image.source, f"{image.path.parent.name}/{image.path.name}"): image.path for image in images}
+    for (source, name), path in sorted(files.items()):
+        digests[source].update(f"{name}\0{sha256_of(path)}\n".encode())
     return {source: digest.hexdigest() for source, digest in digests.items()}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Protocol
 
 import numpy as np
@@ -21,9 +19,6 @@ PACKAGES = ("ai_edge_litert", "tflite_runtime", "tensorflow")
 """What brings an interpreter, the best first; tflite_runtime is what older Raspberry Pi images have."""
 
 SIGNATURE = "serving_default"
-WARM_UP = 3
-TIMED = 15
-TIMED_S = 0.5  # at most, for models that take long
 
 
 class SignatureRunner(Protocol):
@@ -73,6 +68,18 @@ def find_runtime() -> Runtime:
     raise MissingExtraError("running TFLite models needs ai-edge-litert: pip install ai-edge-litert")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What the model says of one frame; float32 arrays that nobody else holds."""
+
+    scores: FloatArray  # labels: probabilities, as the model gives them
+    class_maps: FloatArray  # h x w x labels: what spoke for each label, and where
+    embedding: FloatArray  # features: what the frame looks like to the model
+
+
+OUTPUTS = tuple(Answer.__slots__)
+
+
 class Session:
     """A loaded model in one single-threaded interpreter; for one thread.
 
@@ -90,22 +97,12 @@ class Session:
             reason = (str(error).splitlines() or [""])[0]
             raise ModelError(f"{file} cannot be loaded by {runtime.package} ({reason}); export it again") from None
         self._check(file, manifest)
+        self.features = int(self._run.get_output_details()["embedding"]["shape"][-1])  # numbers in an embedding
 
-    def __call__(self, image: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the scores (labels) and the class maps (h x w x labels) of one frame (size x size x 1)."""
+    def __call__(self, image: FloatArray) -> Answer:
+        """Return what the model says of one frame (float32, size x size x 1, grey, 0..255)."""
         outputs = self._run(image=image[np.newaxis])
-        return outputs["scores"][0], outputs["class_maps"][0]
-
-    def typical_ms(self, image: FloatArray) -> float:
-        """Return the median time that a run takes."""
-        for _ in range(WARM_UP):
-            self(image)
-        times: list[float] = []
-        while len(times) < TIMED and sum(times) < TIMED_S:
-            began = time.perf_counter()
-            self(image)
-            times.append(time.perf_counter() - began)
-        return 1000 * median(times)
+        return Answer(outputs["scores"][0], outputs["class_maps"][0], outputs["embedding"][0])
 
     def _check(self, file: Path, manifest: Manifest) -> None:
         """Refuse what would answer with the wrong labels, or not at all."""
@@ -114,8 +111,8 @@ class Session:
         outputs = {name: tuple(entry["shape"].tolist()) for name, entry in self._run.get_output_details().items()}
         if inputs != {"image": (1, size, size, 1)}:
             raise ModelError(f"{file} takes {inputs}, model.json says 'image' of (1, {size}, {size}, 1)")
-        for name in ("scores", "class_maps"):
+        for name in OUTPUTS:
             if name not in outputs:
                 raise ModelError(f"{file} has no output {name!r}, only {', '.join(outputs)}; export it again")
-            if outputs[name][-1] != labels:
+            if name != "embedding" and outputs[name][-1] != labels:
                 raise ModelError(f"{file} tells {outputs[name][-1]} labels apart, model.json names {labels}")

@@ -1,143 +1,277 @@
-"""The road from folders of classes to a bundle that can be served."""
+"""The road from folders of classes to a bundle that can be served: one function a step."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
+from linecore.errors import ConfigError
+from linecore.inspection import Image
 from linecore_models.answers import keras_outputs
-from linecore_models.architecture import FEATURES, IMAGENET, NO_WEIGHTS, class_bias
-from linecore_models.bundle import sha256_of
+from linecore_models.architecture import TAPS, build_model, class_bias
+from linecore_models.augmentation import AS_IT_LIES
+from linecore_models.box_files import with_boxes
+from linecore_models.bundle import sha256_of, write_manifest
 from linecore_models.card import Card
+from linecore_models.datacard import data_card
 from linecore_models.dataset import (
-    HELD_OUT,
-    Division,
     LabelledImage,
-    SplitMethod,
-    divide,
     folder_hashes,
     label_indices,
     labels_of,
+    load_image,
     load_squares,
     read_folders,
     require_trainable,
 )
+from linecore_models.division import FRACTIONS, Division
 from linecore_models.evaluation import metrics_of
-from linecore_models.export import REPRESENTATIVE_FRAMES, HeldOut, write_bundle
-from linecore_models.manifest import Dataset, Manifest, Metrics, Resize, Setting, Split, VariantName
-from linecore_models.training import Examples, Recipe, Taught, Watcher, train
+from linecore_models.export import HeldOut, write_files
+from linecore_models.good_steel import with_good_steel
+from linecore_models.group_files import read_split
+from linecore_models.integrity import Integrity, check_integrity, readable, without_leaks
+from linecore_models.manifest import Dataset, Manifest, Metrics, Setting, Split, VariantName
+from linecore_models.pictures import Teaching
+from linecore_models.preprocessing import preprocess
+from linecore_models.recipe import IMAGENET, NO_WEIGHTS, Recipe
+from linecore_models.representative import SETTLING, frames_under_conditions, representative_frames
+from linecore_models.rounding import settled
+from linecore_models.splits import divide, split_name
+from linecore_models.training import Surroundings, Taught, Validation, train
+from linecore_models.trust import with_trust
 
-TRAINING_LOG = "training.csv"
+ON_LINE = 1_000_003
+"""Told to the generator that draws line conditions for validation, so that it is another than training's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be made."""
+    """What is to be made, and of what."""
 
     name: str
     version: str
     card: Card
+    folders: Sequence[Path]
+    boxes: Sequence[Path]  # where the defects lie: CSV files, or folders of Pascal VOC files
+    split: str  # "blocks", "random" or FILE.csv:COLUMN
     pass_labels: tuple[str, ...]  # those of them that the data has
+    good_steel: bool  # whether to mine it where there are boxes and no images of it
     folder_weights: Mapping[str, float]  # data folder -> how much its images count; 1 for those that are not named
-    split: SplitMethod
-    resize: Resize
+    per_epoch: Mapping[str, int]  # data folder, or folder/label -> how many of its images an epoch draws, at most
     variants: Sequence[VariantName]
     with_keras: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The data, read and divided."""
+
+    images: Sequence[LabelledImage]  # as they lie in the folders
+    division: Division  # with what was mined, and without what was left out
+    integrity: Integrity  # of the images before anything was left out
+    left_out: Sequence[LabelledImage]  # for they show what judges them
+    labels: tuple[str, ...]
+    pass_labels: tuple[str, ...]
+    split: str  # what model.json calls it
+
+
 def make_bundle(
-    folders: Sequence[Path], out: Path, order: Order, recipe: Recipe, *, watcher: Watcher, now: datetime
-) -> Manifest:
-    """Train on *folders* and write the bundle into the folder *out*, which must be there; return its model.json.
+    order: Order,
+    recipe: Recipe,
+    out: Path,
+    around: Surroundings,
+    now: datetime,
+    show: Callable[[Dataset], None] = lambda data: None,
+) -> Manifest | None:
+    """Train and write the bundle into the folder *out*, which must be there; return its model.json.
+
+    *show* is told of the data before anything is learnt from it. Of several machines, all but the chief return None and
+    write nothing.
 
     Raises:
         ConfigError: the data or the backbone's weights are not fit to train with.
     """
-    images = read_folders(folders)
-    require_trainable(images)
-    labels = labels_of(images)
-    division = divide(images, order.split, recipe.seed)
+    material = read_material(order, recipe.seed)
+    data = _dataset(material, order.card)
+    if around.machines.chief:
+        show(data)
+    settings = _settings(recipe, order, material)
+    validation = _validation(material, order, recipe)
+    taught = train(_network(material, recipe), _teaching(material, order), validation, recipe, around, settings)
+    if not around.machines.chief:
+        return None
+    network = _settled(taught.model, material, recipe) if "int8" in order.variants else taught.model
+    held_out = _held_out(material, recipe)
+    scores = keras_outputs(network, "scores", held_out.squares)
 
-    def examples(chosen: Sequence[LabelledImage]) -> Examples:
-        return Examples(
-            load_squares(chosen, recipe.input_size, order.resize),
-            label_indices(chosen, labels),
-            np.array([order.folder_weights.get(image.source, 1.0) for image in chosen], np.float32),
-        )
-
-    teaching, validation, test = (examples(part) for part in (division.train, division.validation, division.test))
-    taught = train(len(labels), teaching, validation, recipe, watcher=watcher, log=out / TRAINING_LOG)
-
-    held = (*division.validation, *division.test)
-    held_out = HeldOut(
-        np.concatenate([validation.squares, test.squares]),
-        np.concatenate([validation.truth, test.truth]),
-        [image.source for image in held],
-        np.arange(len(held)) >= len(division.validation),
-    )
-    scores = keras_outputs(taught.model, "scores", held_out.squares)
-    passes = tuple(label for label in order.pass_labels if label in labels)
-
-    def metrics(part: np.typing.NDArray[np.bool_]) -> Metrics:
+    def metrics(part: npt.NDArray[np.bool_]) -> Metrics:
         sources = [name for name, chosen in zip(held_out.folders, part, strict=True) if chosen]
-        return metrics_of(held_out.truth[part], scores[part].argmax(axis=1), sources, labels, passes)
+        answers = scores[part].argmax(axis=1)
+        return metrics_of(held_out.truth[part], answers, sources, material.labels, material.pass_labels)
 
     manifest = Manifest(
         name=order.name,
         version=order.version,
         created=now,
-        labels=labels,
-        pass_labels=passes,
+        labels=material.labels,
+        pass_labels=material.pass_labels,
         input_size=recipe.input_size,
-        resize=order.resize,
+        resize=recipe.resize,
         variants={},
-        bias=dict(zip(labels, class_bias(taught.model), strict=True)),
-        data=_dataset(images, order.card),
-        split=_split(division, order.split, recipe.seed),
-        training=_training(recipe, taught, order.folder_weights),
+        bias=dict(zip(material.labels, class_bias(network), strict=True)),
+        data=data,
+        split=_split(material, recipe.seed),
+        training=settings | _outcome(taught) | {"rounded_to_int8": "int8" in order.variants},
         metrics={"validation": metrics(~held_out.tests), "test": metrics(held_out.tests)},
         licence=order.card.licence,
         limits=order.card.limits,
     )
-    rng = np.random.default_rng(recipe.seed)
-    drawn = rng.permutation(len(teaching.squares))[:REPRESENTATIVE_FRAMES]
-    return write_bundle(
+    measured = write_files(
         out,
-        taught.model,
+        network,
         manifest,
         variants=order.variants,
         with_keras=order.with_keras,
-        representative=teaching.squares[drawn],
-        held_out=held_out,
+        representative=representative_frames(material.division.train, recipe.input_size, recipe.resize, recipe.seed),
+        held_out=replace(held_out, conditions=frames_under_conditions(_held(material), manifest, recipe.seed)),
         keras_scores=scores,
     )
+    complete = with_trust(out, measured, material.division)
+    write_manifest(out, complete)
+    return complete
 
 
-def _dataset(images: Sequence[LabelledImage], card: Card) -> Dataset:
-    folders = folder_hashes(images)
-    return Dataset(
-        hash=hashlib.sha256(
-            "".join(f"{name}\0{digest}\n" for name, digest in sorted(folders.items())).encode()
-        ).hexdigest(),
-        counts=dict(sorted(Counter(image.label for image in images).items())),
-        sources=card.sources or tuple(folders),
-        folders=folders,
+def _settled(model: keras.Model, material: Material, recipe: Recipe) -> keras.Model:
+    """Return the network with the kernels that int8 will have: what is measured is what is shipped."""
+    frames = representative_frames(
+        material.division.train, recipe.input_size, recipe.resize, recipe.seed, frames=SETTLING
+    )
+    return settled(model, frames, seed=recipe.seed)
+
+
+def read_material(order: Order, seed: int) -> Material:
+    """Read the data folders, divide them, and mine good steel where it is wanted and nobody brought any.
+
+    Left out are files that are no images, and images of training and validation that show what judges them.
+
+    Raises:
+        ConfigError: the data is not fit to train with, or an option names what it does not have.
+    """
+    images = read_folders(order.folders)
+    require_trainable(images)
+    images = with_boxes(images, *order.boxes)
+    split = read_split(order.split, images)
+    division = divide(images, split, seed)
+    integrity = check_integrity(division)
+    division, left_out = without_leaks(readable(division, integrity), integrity)
+    if order.good_steel and order.pass_labels:
+        division = with_good_steel(division, order.pass_labels[0])
+    labels = labels_of(division.train)
+    _require_known(order, division.train, labels)
+    passes = tuple(label for label in order.pass_labels if label in labels)
+    return Material(images, division, integrity, left_out, labels, passes, split_name(split))
+
+
+def _require_known(order: Order, images: Sequence[LabelledImage], labels: Sequence[str]) -> None:
+    sources = sorted({image.source for image in images})
+    classes = sorted({f"{image.source}/{image.label}" for image in images})
+    for option, names, known in (
+        ("--weight", order.folder_weights, sources),
+        ("--per-epoch", order.per_epoch, [*sources, *classes]),
+    ):
+        if strange := [name for name in names if name not in known]:
+            raise ConfigError(f"{option} names {strange[0]!r}, which is no data folder; there is {', '.join(known)}")
+
+
+def _network(material: Material, recipe: Recipe) -> keras.Model:
+    keras.utils.set_random_seed(recipe.seed)  # random weights take no seed of their own
+    return build_model(
+        len(material.labels),
+        recipe.input_size,
+        weights=recipe.weights,
+        alpha=recipe.alpha,
+        channels=recipe.channels,
+        dropout=recipe.dropout,
+        seed=recipe.seed,
     )
 
 
-def _split(division: Division, method: SplitMethod, seed: int) -> Split:
+def _teaching(material: Material, order: Order) -> Teaching:
+    return Teaching(
+        material.division.train, material.labels, material.pass_labels, order.folder_weights, order.per_epoch
+    )
+
+
+def _validation(material: Material, order: Order, recipe: Recipe) -> Validation:
+    """Return what chooses the best epoch; of a folder that an epoch draws few of, as many at most."""
+    everything = material.division.validation
+    limited = Teaching(everything, material.labels, material.pass_labels, {}, order.per_epoch)
+    images = [everything[index] for index in sorted(limited.order(recipe.seed, ON_LINE).tolist())]
+    on_line = [_on_line(image, recipe, number) for number, image in enumerate(images)]
+    return Validation(
+        load_squares(images, recipe.input_size, recipe.resize),
+        np.stack([preprocess(picture, recipe.input_size, recipe.resize)[..., 0] for picture in on_line]).astype(
+            np.uint8
+        ),
+        label_indices(images, material.labels),
+    )
+
+
+def _on_line(image: LabelledImage, recipe: Recipe, number: int) -> Image:
+    rng = np.random.default_rng([recipe.seed, ON_LINE, number])
+    return AS_IT_LIES(load_image(image), {}, rng)[0]
+
+
+def _held_out(material: Material, recipe: Recipe) -> HeldOut:
+    held = _held(material)
+    return HeldOut(
+        load_squares(held, recipe.input_size, recipe.resize),
+        label_indices(held, material.labels),
+        [image.source for image in held],
+        np.arange(len(held)) >= len(material.division.validation),
+    )
+
+
+def _held(material: Material) -> tuple[LabelledImage, ...]:
+    return (*material.division.validation, *material.division.test)
+
+
+def _dataset(material: Material, card: Card) -> Dataset:
+    folders = folder_hashes(material.images)
+    return Dataset(
+        hash=_data_hash(folders),
+        counts=dict(sorted(Counter(image.label for image in _all(material.division)).items())),
+        sources=card.sources or tuple(folders),
+        folders=folders,
+        card=data_card(material.division, material.integrity, material.left_out),
+    )
+
+
+def _data_hash(folders: Mapping[str, str]) -> str:
+    return hashlib.sha256(
+        "".join(f"{name}\0{digest}\n" for name, digest in sorted(folders.items())).encode()
+    ).hexdigest()
+
+
+def _all(division: Division) -> tuple[LabelledImage, ...]:
+    return (*division.train, *division.validation, *division.test)
+
+
+def _split(material: Material, seed: int) -> Split:
+    division = material.division
     return Split(
-        method=method,
+        method=material.split,
         seed=seed,
-        fractions={"train": 1 - 2 * HELD_OUT, "validation": HELD_OUT, "test": HELD_OUT},
+        fractions=dict(FRACTIONS),
         files={
             "validation": tuple(image.name for image in division.validation),
             "test": tuple(image.name for image in division.test),
@@ -145,19 +279,33 @@ def _split(division: Division, method: SplitMethod, seed: int) -> Split:
     )
 
 
-def _training(recipe: Recipe, taught: Taught, folder_weights: Mapping[str, float]) -> dict[str, Setting]:
+def _settings(recipe: Recipe, order: Order, material: Material) -> dict[str, Setting]:
+    """Return all that the weights depend on: what must be the same for a run to go on after a kill."""
     settings: dict[str, Setting] = asdict(recipe)
-    settings |= {f"weight_of_{folder}": weight for folder, weight in folder_weights.items()}
-    if recipe.weights not in (IMAGENET, NO_WEIGHTS):
+    settings |= {f"weight_of_{folder}": weight for folder, weight in order.folder_weights.items()}
+    settings |= {f"per_epoch_of_{folder}": limit for folder, limit in order.per_epoch.items()}
+    if recipe.weights not in (IMAGENET, NO_WEIGHTS) and Path(recipe.weights).is_file():
         # Where the file lies says nothing to others; what is in it does.
         settings |= {"weights": Path(recipe.weights).name, "weights_sha256": sha256_of(Path(recipe.weights))}
+    images = material.division.train
     return settings | {
-        "backbone": f"MobileNetV2 up to {FEATURES}",
-        "backbone_frozen": recipe.weights != NO_WEIGHTS,
-        "optimizer": "Adam",
-        "loss": "categorical cross-entropy",
-        "epochs_run": len(taught.epochs),
-        "best_epoch": taught.best.number,
+        "backbone": f"MobileNetV2, {', '.join(TAPS)}",
+        "optimizer": "Adam with decoupled weight decay",
+        "loss": "categorical cross-entropy; sigmoid cross-entropy and Dice of the class maps where there are boxes",
+        "images": len(images),
+        "images_with_boxes": sum(bool(image.boxes) for image in images),
+        "images_mined": sum(image.window is not None for image in images),
+        "data": _data_hash(folder_hashes(material.images)),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
+    }
+
+
+def _outcome(taught: Taught) -> dict[str, Setting]:
+    course = taught.course
+    return {
+        "epochs_run": len(course.epochs),
+        "epochs_frozen": course.head_epochs,
+        "best_epoch": course.best.number,
+        "seconds": round(course.seconds),
     }

@@ -10,10 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SCHEMA_VERSION: Literal[1] = 1
 
 VariantName = Literal["int8", "float16", "float32"]
+PartName = Literal["train", "validation", "test"]
 Resize = Literal["linear", "area"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Setting = str | int | float | bool | None
+
+MIN_AGREEMENT = 0.995
+"""Of a variant's labels with the Keras model's: below it, the Keras model's figures are not the variant's."""
+
+MAX_RECALL_LOSS = 0.02
+"""Of any label: an agreement over all labels could hide that one of them is no longer found."""
 
 
 class _Section(BaseModel):
@@ -39,7 +46,22 @@ class Parity(_Section):
     max_probability_change: Share = Field(description="largest change of any label's probability on any frame")
     recall_change: dict[str, float] = Field(description="label -> the variant's recall minus the Keras model's")
     relative_speed: float | None = Field(None, gt=0, description="frames per second over those of float32")
-    passed: bool = Field(description="near enough to be served")
+    conditions: dict[str, Agreement] = Field({}, description="line condition -> agreement on the same frames under it")
+    passed: bool = Field(description="near enough to be served; true only where the figures above say so too")
+
+    @property
+    def fit(self) -> bool:
+        """Whether the variant may be served: it was let pass, and its figures bear that out.
+
+        Not ``passed`` alone: that word is easily changed by hand, or was written when less was asked for.
+        """
+        agrees = self.top1_agreement.share >= MIN_AGREEMENT
+        return self.passed and agrees and self.largest_recall_loss <= MAX_RECALL_LOSS
+
+    @property
+    def largest_recall_loss(self) -> float:
+        """Of any label, from 0 to 1."""
+        return max(0.0, -min(self.recall_change.values(), default=0.0))
 
 
 class Score(_Section):
@@ -67,6 +89,30 @@ class Variant(ModelFile):
     test: dict[str, Score] = Field({}, description="data folder -> how this very file does on the folder's test frames")
 
 
+class NoveltyFile(ModelFile):
+    """How the bundle measures novelty, and how well that worked where it was chosen."""
+
+    method: str = Field(description="what the distance is, and of which features")
+    variant: VariantName | None = Field(None, description="whose answers it was made from; None: the Keras model's")
+    taught: Count = Field(description="frames that say what is known, those under line conditions included")
+    known: Count = Field(description="frames that did not teach, whose distances are the quantiles")
+    auroc: dict[str, Share] = Field({}, description="family of drawn textures -> how well it is told from known frames")
+
+
+class DataCard(_Section):
+    """What the data holds, and what was found wrong with it."""
+
+    counts: dict[str, dict[PartName, Count]] = Field(description="label -> part -> images, mined windows included")
+    boxes: dict[str, Count] = Field({}, description="label -> boxes that people drew")
+    good_steel: dict[PartName, Count] = Field({}, description="part -> windows mined between the boxes")
+    unreadable: tuple[str, ...] = Field((), description="files that are no image")
+    exact_duplicates: tuple[tuple[str, str], ...] = Field((), description="images with the same pixels")
+    near_duplicates: dict[str, Count] = Field({}, description="two parts -> pairs that show much of the same steel")
+    contradictions: tuple[tuple[str, str], ...] = Field((), description="the same picture under two labels")
+    indistinct: Count = Field(0, description="images too like their class to tell copies from")
+    left_out: tuple[str, ...] = Field((), description="not trained or validated with: they show what judges them")
+
+
 class Dataset(_Section):
     """The frames that the model was made from."""
 
@@ -74,6 +120,7 @@ class Dataset(_Section):
     counts: dict[str, Count] = Field(description="label -> frames")
     sources: tuple[str, ...] = Field(description="where the frames came from")
     folders: dict[str, str] = Field({}, description="data folder -> sha256 over its files: tells who holds the same")
+    card: DataCard | None = None
 
 
 class Split(_Section):
@@ -122,7 +169,11 @@ class Manifest(_Section):
     bias: dict[str, float] = Field(description="label -> what the class map's mean lacks to the logit")
     temperature: float = Field(1.0, gt=0, description="divides the logits, so that confidence means what it says")
     min_confidence: Share | None = Field(None, description="below it the model's makers would ask a person")
-    novelty: None = None
+    novelty: NoveltyFile | None = None
+    max_novelty: Share | None = Field(None, description="above it the model's makers would ask a person")
+    region_threshold: float | None = Field(
+        None, gt=0, le=1, description="share of a heat map's peak from which on a pixel belongs to a defect, measured"
+    )
     data: Dataset
     split: Split
     training: dict[str, Setting] = Field(description="how it was trained: seed, weights, epochs and the like")

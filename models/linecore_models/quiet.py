@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from linecore.errors import MissingExtraError
@@ -30,10 +30,11 @@ def native_stderr_held() -> Iterator[None]:
             os.close(own)
 
 
-def load_tensorflow(wanted_by: str) -> None:
+def load_tensorflow(wanted_by: str, first: Callable[[], None] | None = None) -> None:
     """Import TensorFlow without its greetings; MissingExtraError where it is not installed.
 
-    *wanted_by* opens the sentence of the error: a command, a plugin.
+    *wanted_by* opens the sentence of the error: a command, a plugin. *first* is called before TensorFlow's first
+    operation, for what it wants to be told by then.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with native_stderr_held():
@@ -41,4 +42,6 @@ def load_tensorflow(wanted_by: str) -> None:
             import tensorflow
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"{wanted_by} needs {error.name}: pip install 'linecore[train]'") from None
+        if first is not None:
+            first()
         tensorflow.zeros(1)  # the first operation looks for a GPU, and says what it found

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from linecore_models.evaluation import wilson_interval
-from linecore_models.manifest import Metrics, Score, Variant, VariantName
+from linecore_models.manifest import Manifest, Metrics, Score, Variant, VariantName
 
 
 def score_sentence(score: Score) -> str:
@@ -55,6 +55,20 @@ def variants_table(variants: Mapping[VariantName, Variant]) -> Table:
             "-" if parity.relative_speed is None else f"{parity.relative_speed:.2f} x",
             f"{agreement.agree} of {agreement.of}",
             f"{parity.max_probability_change:.3f}",
-            "yes" if parity.passed else "no",
+            "yes" if parity.fit else "no",
         )
     return table
+
+
+def trust_sentence(manifest: Manifest) -> str:
+    """Return what was measured of how far to trust the model, and where a person should be asked."""
+    if manifest.novelty is None:
+        return "no file of it may be served, so nothing was measured of how far to trust it"
+    told = [f"temperature {manifest.temperature:.2f}"]
+    if manifest.min_confidence is not None:
+        told.append(f"ask a person below a confidence of {manifest.min_confidence:g}")
+    if manifest.max_novelty is not None:
+        told.append(f"and above a novelty of {manifest.max_novelty:g}")
+    if manifest.region_threshold is not None:
+        told.append(f"regions end at {manifest.region_threshold:g} of the hottest point")
+    return ", ".join(told)

@@ -1,60 +1,38 @@
-"""Teaches the network: augmented images in, the best epoch's weights out."""
+"""Teaches the network: first its head, then the whole of it; the best epoch's weights come out."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import keras
 import numpy as np
-import numpy.typing as npt
-import tensorflow as tf
 
 from linecore.inspection import FloatArray, Image
-from linecore_models.answers import keras_outputs
-from linecore_models.architecture import IMAGENET, build_model
-from linecore_models.augmentation import Augmentation
-from linecore_models.head import LearningHead
+from linecore_models.batches import Batches
+from linecore_models.course import Course, Epoch
+from linecore_models.learner import Learner, Step
+from linecore_models.machines import Machines
+from linecore_models.manifest import Setting
+from linecore_models.pictures import Indices, Pictures, Teaching
+from linecore_models.recipe import Recipe
+from linecore_models.run_folder import Checkpoint, RunFolder
 
-Indices = npt.NDArray[np.int64]
+Clock = Callable[[], float]
+"""Says seconds from some moment on, never going back."""
 
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a model is taught."""
-
-    weights: str = IMAGENET  # of the backbone: "imagenet", "none" or a path
-    alpha: float = 1.0  # width of MobileNetV2
-    input_size: int = 224  # pixels
-    epochs: int = 30  # at most
-    patience: int = 10  # epochs without a lower validation loss, then it stops
-    batch_size: int = 32
-    learning_rate: float = 5e-3  # at the start; it falls to zero by the last epoch
-    dropout: float = 0.2
-    seed: int = 0
+TIMED_STEPS = 3
+"""That a plan of time is made from, after one that TensorFlow compiles in."""
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """Images as the model sees them, with the index of each one's label, and how much it counts."""
+class Validation:
+    """What chooses the best epoch: the same squares in every epoch, clean and as a line shows them."""
 
-    squares: Image  # uint8, N x size x size
+    clean: Image  # uint8, N x size x size
+    on_line: Image  # the same under line conditions
     truth: Indices
-    weights: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one pass over the training images came to; accuracies in 0..1."""
-
-    number: int  # from 1
-    loss: float
-    accuracy: float
-    validation_loss: float
-    validation_accuracy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +40,15 @@ class Taught:
     """A network that has been taught, and how that went."""
 
     model: keras.Model
-    epochs: tuple[Epoch, ...]
-
-    @property
-    def best(self) -> Epoch:
-        """The epoch whose weights the network has."""
-        return min(self.epochs, key=lambda epoch: epoch.validation_loss)
+    course: Course
 
 
 class Watcher(Protocol):
     """Who is told how far the training is."""
+
+    def plan(self, course: Course) -> None:
+        """The plan is this, from here on."""
+        ...
 
     def step(self, done: int, of: int) -> None:
         """*done* of an epoch's batches have been seen."""
@@ -82,94 +59,137 @@ class Watcher(Protocol):
         ...
 
 
-def train(
-    labels: int, teaching: Examples, validation: Examples, recipe: Recipe, *, watcher: Watcher, log: Path
-) -> Taught:
-    """Return the network with the weights of the epoch whose validation loss was lowest.
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a training runs, and who looks on."""
 
-    Adam on the categorical cross-entropy, its steps falling along a cosine, stopped early. *log* is the CSV file that
-    gets a row for each epoch. The same seed on the same machine gives the same weights.
+    run: RunFolder
+    watcher: Watcher
+    clock: Clock
+    machines: Machines = field(default_factory=Machines)
+    resume: bool = False
+
+
+def train(
+    model: keras.Model,
+    teaching: Teaching,
+    validation: Validation,
+    recipe: Recipe,
+    around: Surroundings,
+    settings: Mapping[str, Setting],
+) -> Taught:
+    """Teach *model*, and return it with the weights of the epoch whose validation loss was lowest.
+
+    Adam on the categorical cross-entropy of the labels and on the class maps against the boxes, the rates falling along
+    a cosine, stopped early. *settings* are what the run folder keeps, and what must be the same for going on after a
+    kill. The same seed on the same machine gives the same weights, also of a run that went on.
 
     Raises:
-        ConfigError: the backbone's weights cannot be had, or do not fit.
+        ConfigError: a run cannot be gone on with.
     """
-    keras.utils.set_random_seed(recipe.seed)  # random backbone weights take no seed of their own
-    model = build_model(labels, recipe.input_size, weights=recipe.weights, alpha=recipe.alpha)
-    frozen = not model.get_layer("backbone").trainable_variables
-    embeddings = keras_outputs(model, "embedding", teaching.squares) if frozen else None
-    head = LearningHead(model, embeddings, dropout=recipe.dropout, seed=recipe.seed)
-    steps = -(-len(teaching.truth) // recipe.batch_size)
-    falling = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps)
-    head.network.compile(
-        optimizer=keras.optimizers.Adam(falling), loss="categorical_crossentropy", metrics=["accuracy"]
-    )
-    telling = _Telling(watcher, steps)
-    head.network.fit(
-        augmented_batches(teaching, labels, recipe.batch_size, recipe.seed),
-        steps_per_epoch=steps,
-        epochs=recipe.epochs,
-        validation_data=_plain_batches(validation, labels, recipe.batch_size),
-        callbacks=[
-            keras.callbacks.EarlyStopping(monitor="val_loss", patience=recipe.patience, restore_best_weights=True),
-            keras.callbacks.CSVLogger(log),
-            telling,
-        ],
-        shuffle=False,  # the batches come shuffled
-        verbose=0,
-    )
-    head.fold()
-    return Taught(model, tuple(telling.epochs))
+    kept = around.run.begin(settings, resume=around.resume)
+    passes = [label in teaching.pass_labels for label in teaching.labels]
+    learner = Learner(model, recipe, passes, around.machines)
+    side = int(model.output["class_maps"].shape[1])
+    batches = Batches(teaching, Pictures(teaching, recipe, side), recipe, side)
+    return _Training(learner, batches, validation, recipe, around).run(kept)
 
 
-def augmented_batches(examples: Examples, labels: int, batch_size: int, seed: int) -> tf.data.Dataset:
-    """Return endless batches (float32 N x size x size x 1 in 0..255, one-hot N x labels, weights), epoch after epoch.
+@dataclass(frozen=True, slots=True)
+class _Training:
+    learner: Learner
+    batches: Batches
+    validation: Validation
+    recipe: Recipe
+    around: Surroundings
 
-    Each image comes once in an epoch, in an order and with a change that depend on the seed and the epoch alone.
-    """
-    augment = Augmentation()
+    def run(self, kept: Checkpoint | None) -> Taught:
+        course = Course.planned(self.recipe)
+        best = self.learner.weights
+        timings: tuple[float, float] | None = None
+        if kept:
+            course, best = kept.course, kept.best
+            self.learner.weights, self.learner.momenta = kept.weights, kept.momenta
+        if self.recipe.time_budget is not None and not course.over(self.recipe.patience):
+            timings = self._timings()
+            course = course.within(self.recipe.time_budget, *timings, self.recipe)
+        self.around.watcher.plan(course)
+        while not course.over(self.recipe.patience):
+            whole = course.whole
+            epoch = self._epoch(course)
+            course = course.after(epoch)
+            if course.best is epoch:
+                best = self.learner.weights
+            if self.recipe.time_budget is not None and timings is not None:
+                timings = (timings[0], epoch.seconds) if whole else (epoch.seconds, timings[1])
+                course = course.within(self.recipe.time_budget, *timings, self.recipe)
+            self.around.run.keep(Checkpoint(course, self.learner.weights, self.learner.momenta, best))
+            self.around.watcher.epoch(epoch)
+            self.around.watcher.plan(course)
+        self.learner.weights = best
+        self.around.run.end(course)
+        return Taught(self.learner.model, course)
 
-    def batches() -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
-        for epoch in itertools.count():
-            rng = np.random.default_rng([seed, epoch])
-            order = rng.permutation(len(examples.truth))
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                changed = np.stack([augment(examples.squares[index], rng) for index in chosen])
-                images = changed[..., np.newaxis].astype(np.float32)
-                yield images, _one_hot(examples.truth[chosen], labels), examples.weights[chosen]
+    def _epoch(self, course: Course) -> Epoch:
+        """Go through the pictures once."""
+        began, steps, number = self.around.clock(), self.batches.steps, len(course.epochs)
+        seen: list[Step] = []
+        for batch in self.batches.epoch(number, self.around.machines):
+            part = (len(seen) + 0.5) / steps
+            rates = course.head.rate(self.recipe.head_rate, part), self._backbone_rate(course, part)
+            seen.append(self.learner.step(batch, *rates))
+            self.around.watcher.step(len(seen), steps)
+        self.learner.even_out()
+        clean, on_line = self._judged(self.validation.clean), self._judged(self.validation.on_line)
+        pictures = steps * self.recipe.batch_size
+        mean = self.around.machines.mean
+        return Epoch(
+            number=number + 1,
+            stage=course.stage,
+            loss=sum(step.loss for step in seen) / pictures,
+            label_loss=sum(step.label_loss for step in seen) / pictures,
+            box_loss=sum(step.box_loss for step in seen) / pictures,
+            accuracy=sum(step.correct for step in seen) / pictures,
+            validation_loss=mean((clean[0] + on_line[0]) / 2),
+            validation_accuracy=mean(clean[1]),
+            validation_accuracy_line=mean(on_line[1]),
+            seconds=mean(self.around.clock() - began),
+        )
 
-    size = examples.squares.shape[1]
-    shapes = ((None, size, size, 1), (None, labels), (None,))
-    signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
-    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
+    def _backbone_rate(self, course: Course, part: float) -> float | None:
+        if not course.whole:
+            return None
+        peak = self.recipe.fine_tune_rate if self.recipe.pretrained else self.recipe.head_rate
+        return course.backbone.rate(peak, part)
+
+    def _judged(self, squares: Image) -> tuple[float, float]:
+        """Return cross-entropy and accuracy."""
+        logits = self.learner.logits(squares)
+        losses = _cross_entropy(logits, self.validation.truth)
+        return float(losses.mean()), float((logits.argmax(axis=1) == self.validation.truth).mean())
+
+    def _timings(self) -> tuple[float, float]:
+        """Return the seconds that an epoch of the head alone and one of the whole will take; it leaves no trace."""
+        before = self.learner.weights, self.learner.momenta
+        clock, epochs = self.around.clock, []
+        for rate in (None, 0.0):
+            batches = iter(self.batches.epoch(0, self.around.machines))
+            took = []
+            for batch in [next(batches, None) for _ in range(1 + TIMED_STEPS)]:
+                if batch is not None:
+                    began = clock()
+                    self.learner.step(batch, 0.0, rate)
+                    took.append(clock() - began)
+            epochs.append(min(took) * self.batches.steps)
+        began = clock()
+        self._judged(self.validation.clean)
+        judging = 2 * (clock() - began)
+        self.learner.weights, self.learner.momenta = before
+        head, whole = (self.around.machines.mean(seconds + judging) for seconds in epochs)
+        return head, whole
 
 
-def _plain_batches(examples: Examples, labels: int, batch_size: int) -> tf.data.Dataset:
-    def to_float(square: tf.Tensor, truth: tf.Tensor, weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return tf.cast(square, tf.float32)[..., tf.newaxis], truth, weight
-
-    rows = (examples.squares, _one_hot(examples.truth, labels), examples.weights)
-    return tf.data.Dataset.from_tensor_slices(rows).map(to_float).batch(batch_size)
-
-
-def _one_hot(truth: Sequence[int] | Indices, labels: int) -> FloatArray:
-    return np.eye(labels, dtype=np.float32)[truth]
-
-
-class _Telling(keras.callbacks.Callback):  # type: ignore[misc]  # Keras ships no types
-    """Keeps what Keras reports, and passes it on."""
-
-    def __init__(self, watcher: Watcher, steps: int) -> None:
-        super().__init__()
-        self.epochs: list[Epoch] = []
-        self._watcher = watcher
-        self._steps = steps
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._watcher.step(batch + 1, self._steps)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        told = logs or {}
-        numbers = (told[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
-        self.epochs.append(Epoch(epoch + 1, *numbers))
-        self._watcher.epoch(self.epochs[-1])
+def _cross_entropy(logits: FloatArray, truth: Indices) -> FloatArray:
+    above = logits - logits.max(axis=1, keepdims=True)
+    losses: FloatArray = np.log(np.exp(above).sum(axis=1)) - above[np.arange(len(truth)), truth]
+    return losses

@@ -1,4 +1,4 @@
-"""Sink: evidence as files: the image as it came, and the overlay with the heat map."""
+"""Sink: evidence as files: the image as it came, the overlay with the heat map, and the mask of the regions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_NAME = 120  # characters; file systems allow 255 bytes, and the suffixe
 
 
 class FilesSink:
-    """Keeps images and overlays in folders by line, day and decision."""
+    """Keeps images, overlays and masks in folders by line, day and decision."""
 
     class Config(BaseModel):
         """Options of ``[plugins.files]``."""
@@ -37,6 +37,9 @@ class FilesSink:
         images: bool = Field(True, description="keep the image: an encoded frame's own bytes, else a PNG")
         overlays: bool = Field(
             True, description="keep a JPEG of the frame with its heat map, regions and verdict, where it has a heat map"
+        )
+        masks: bool = Field(
+            False, description="keep a PNG of the frame's size, white where a pixel belongs to a region, else black"
         )
 
     def __init__(self, config: Config) -> None:
@@ -80,13 +83,19 @@ class FilesSink:
             yield "image", folder / f"{name}{_suffix(frame)}"
         if self._config.overlays and inspection.explanation is not None:
             yield "overlay", folder / f"{name}.overlay.jpg"
+        if self._config.masks and inspection.explanation is not None and inspection.explanation.mask is not None:
+            yield "mask", folder / f"{name}.mask.png"
 
 
 def _content(kind: str, inspection: Inspection) -> bytes:
-    frame = inspection.frame
+    frame, explanation = inspection.frame, inspection.explanation
     if kind == "overlay":
-        assert inspection.explanation is not None
-        return jpeg(overlay(frame.image, inspection.explanation, inspection.verdict))
+        assert explanation is not None
+        return jpeg(overlay(frame.image, explanation, inspection.verdict))
+    if kind == "mask":
+        assert explanation is not None
+        assert explanation.mask is not None
+        return png(explanation.mask)
     return frame.encoded or png(frame.image)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from linecore.errors import MissingExtraError, ModelError
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Classification, Explanation, FloatArray, Frame
-from linecore_models.heatmap import heatmap, regions
+from linecore_models.heatmap import MIN_AREA, REGION_THRESHOLD, heatmap, segment
 
 if TYPE_CHECKING:
     from linecore.line import Line
@@ -37,10 +38,14 @@ class GradcamExplainer:
         layer: str | None = Field(
             None, description="for the gradient: whose feature maps are weighed; unset: the last layer that has them"
         )
-        region_threshold: float = Field(
-            0.5, gt=0, le=1, description="share of the hottest point from which on a pixel belongs to a region"
+        region_threshold: float | None = Field(
+            None,
+            gt=0,
+            le=1,
+            description="share of the hottest point from which on a pixel belongs to a region; "
+            "unset: what the model measured, else 0.5",
         )
-        min_area: int = Field(16, ge=1, description="pixels of the frame; smaller regions are left out")
+        min_area: int = Field(MIN_AREA, ge=1, description="pixels of the frame; smaller regions are left out")
 
         @model_validator(mode="after")
         def _gradient_has_a_model(self) -> Self:
@@ -55,10 +60,12 @@ class GradcamExplainer:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._gradient: GradientMaps | None = None
+        self._good: frozenset[str] = frozenset()  # labels in which there is no defect to be framed
 
     @hookimpl
     def start(self, line: Line) -> None:
-        """Load the Keras model, where one is named."""
+        """Learn what good product is called, and load the Keras model, where one is named."""
+        self._good = frozenset(line.pass_labels)
         if self._config.model is None:
             return
         key = f"plugins.{line.plugin_name(self)}"
@@ -88,5 +95,8 @@ class GradcamExplainer:
         self, frame: Frame, classification: Classification, class_map: FloatArray, method: str
     ) -> Explanation:
         hot = heatmap(class_map, frame.image.shape)
-        found = regions(hot, self._config.region_threshold, self._config.min_area)
-        return Explanation(hot, method, classification.label, found)
+        if classification.label in self._good:
+            return Explanation(hot, method, classification.label, mask=np.zeros(hot.shape, np.uint8))
+        threshold = self._config.region_threshold or classification.region_threshold or REGION_THRESHOLD
+        found, mask = segment(hot, threshold, self._config.min_area)
+        return Explanation(hot, method, classification.label, found, mask)

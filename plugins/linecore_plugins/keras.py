@@ -13,6 +13,7 @@ from linecore.inspection import Classification, FloatArray, Frame, ModelId
 from linecore_models.bundle import find_bundle, load_bundle
 from linecore_models.classification import classification
 from linecore_models.manifest import Manifest
+from linecore_models.novelty import Novelty
 from linecore_models.preprocessing import preprocess
 
 if TYPE_CHECKING:
@@ -37,10 +38,12 @@ class KerasClassifier:
 
     def __init__(self, config: Config) -> None:
         self.labels: tuple[str, ...] = ()  # what the model can answer; known when it is loaded
+        self.measures_novelty = False
         self.model: keras.Model
         self._config = config
         self._manifest: Manifest
         self._id: ModelId
+        self._novelty: Novelty | None = None
 
     @hookimpl
     def start(self, line: Line) -> None:
@@ -57,25 +60,32 @@ class KerasClassifier:
             self._manifest = bundle.manifest
             size = self._manifest.input_size
             self._answer = tf.function(self._traced, input_signature=[tf.TensorSpec((1, size, size, 1), tf.float32)])
-            scores, _ = self._run(np.zeros((size, size, 1), np.float32))
+            scores, _, embedding = self._run(np.zeros((size, size, 1), np.float32))
             if len(scores) != len(self._manifest.labels):
                 labels = len(self._manifest.labels)
                 raise ModelError(f"{file} tells {len(scores)} labels apart, model.json names {labels}")
+            self._novelty = bundle.novelty()
+            if self._novelty is not None:
+                self._novelty.require(len(embedding))
         except ModelError as error:
             raise ModelError(f"plugins.{line.plugin_name(self)}.model: {error}") from None
         assert self._manifest.keras is not None
         self._id = ModelId(self._manifest.name, self._manifest.version, self._manifest.keras.sha256)
         self.labels = self._manifest.labels
+        self.measures_novelty = self._novelty is not None
 
     @hookimpl
     def classify(self, frame: Frame) -> Classification:
         """Say what is on the frame."""
-        scores, class_maps = self._run(preprocess(frame.image, self._manifest.input_size, self._manifest.resize))
-        return classification(scores, class_maps, self._manifest, self._id)
+        image = preprocess(frame.image, self._manifest.input_size, self._manifest.resize)
+        scores, class_maps, embedding = self._run(image)
+        novelty = self._novelty.of_frame(embedding) if self._novelty else None
+        return classification(scores, class_maps, self._manifest, self._id, novelty=novelty)
 
-    def _run(self, image: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _run(self, image: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         outputs = self._answer(image[np.newaxis])
-        return outputs["scores"].numpy()[0], outputs["class_maps"].numpy()[0]
+        scores, class_maps, embedding = (outputs[name].numpy()[0] for name in ("scores", "class_maps", "embedding"))
+        return scores, class_maps, embedding
 
     def _traced(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         outputs: dict[str, tf.Tensor] = self.model(batch, training=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import local
 from typing import TYPE_CHECKING, Literal, Self
@@ -18,6 +19,8 @@ from linecore_models.bundle import Bundle, find_bundle, load_bundle
 from linecore_models.classification import classification
 from linecore_models.interpreter import Runtime, Session, find_runtime
 from linecore_models.manifest import Manifest, VariantName
+from linecore_models.novelty import Novelty
+from linecore_models.pace import typical_ms
 from linecore_models.preprocessing import preprocess
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class TfliteClassifier:
         self._config = config
         self._threads = local()
         self._loaded: _Loaded
+        self._novelty: Novelty | None = None
 
     @hookimpl
     def start(self, line: Line) -> None:
@@ -57,11 +61,14 @@ class TfliteClassifier:
             bundle = load_bundle(find_bundle(self._config.model, line.folder))
             variant = _fastest(bundle, runtime) if self._config.variant == "auto" else self._config.variant
             self._loaded = _Loaded.from_bundle(bundle, variant, runtime)
-            self._threads.session = self._loaded.session()
+            self._threads.session = session = self._loaded.session()
+            self._novelty = bundle.novelty()
+            if self._novelty is not None:
+                self._novelty.require(session.features)
         except ModelError as error:
             raise ModelError(f"plugins.{line.plugin_name(self)}.model: {error}") from None
         self.labels = bundle.manifest.labels
-        self.measures_novelty = bundle.manifest.novelty is not None
+        self.measures_novelty = self._novelty is not None
         logger.info("%s on %s", self._loaded.file, runtime.package)
 
     @property
@@ -78,8 +85,9 @@ class TfliteClassifier:
     def classify(self, frame: Frame) -> Classification:
         """Say what is on the frame."""
         manifest = self._loaded.manifest
-        scores, class_maps = self._session()(preprocess(frame.image, manifest.input_size, manifest.resize))
-        return classification(scores, class_maps, manifest, self._loaded.model)
+        answer = self._session()(preprocess(frame.image, manifest.input_size, manifest.resize))
+        novelty = self._novelty.of_frame(answer.embedding) if self._novelty else None
+        return classification(answer.scores, answer.class_maps, manifest, self._loaded.model, novelty=novelty)
 
     def _session(self) -> Session:
         """Return this thread's interpreter, made when the thread first asks, which takes some 10 ms."""
@@ -120,6 +128,7 @@ def _fastest(bundle: Bundle, runtime: Runtime) -> VariantName:
     if len(servable) == 1:
         return servable[0]
     image = np.zeros((bundle.manifest.input_size, bundle.manifest.input_size, 1), np.float32)
-    took = {name: _Loaded.from_bundle(bundle, name, runtime).session().typical_ms(image) for name in servable}
+    sessions = {name: _Loaded.from_bundle(bundle, name, runtime).session() for name in servable}
+    took = typical_ms({name: partial(session, image) for name, session in sessions.items()})
     logger.info("milliseconds for a frame: %s", ", ".join(f"{name} {ms:.2f}" for name, ms in took.items()))
     return min(took, key=lambda name: took[name])

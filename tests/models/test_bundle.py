@@ -9,7 +9,7 @@ import pytest
 from linecore.errors import ModelError
 from linecore_models.bundle import Bundle, find_bundle, load_bundle, write_manifest
 from linecore_models.manifest import Manifest, Parity
-from tests.bundles import BIAS, LABELS, PASSED, tiny_manifest
+from tests.bundles import BIAS, LABELS, PASSED, add_novelty, tiny_manifest
 
 
 @pytest.fixture
@@ -64,6 +64,28 @@ def test_a_variant_that_answers_differently_is_refused(bundle: Bundle) -> None:
     spoilt = with_parity(bundle, PASSED.model_copy(update={"top1_agreement": agreement, "passed": False}))
     assert spoilt.servable() == ["float16", "float32"]
     with pytest.raises(ModelError, match=r"on only 7 of 10 frames and is not served.*\(float16, float32\)"):
+        spoilt.verified("int8")
+
+
+def test_a_word_changed_by_hand_does_not_make_a_variant_fit(bundle: Bundle) -> None:
+    agreement = PASSED.top1_agreement.model_copy(update={"agree": 7})
+    spoilt = with_parity(bundle, PASSED.model_copy(update={"top1_agreement": agreement, "passed": True}))
+    assert spoilt.servable() == ["float16", "float32"]
+    with pytest.raises(ModelError, match="on only 7 of 10 frames and is not served"):
+        spoilt.verified("int8")
+
+
+def test_a_variant_that_loses_a_label_says_which(bundle: Bundle) -> None:
+    change = {"ok": 0.0, "patches": -0.03, "scratches": 0.01}
+    spoilt = with_parity(bundle, PASSED.model_copy(update={"recall_change": change}))
+    assert "int8" not in spoilt.servable()
+    with pytest.raises(ModelError, match=r"finds 3\.0 % fewer of 'patches' than the Keras model and is not served"):
+        spoilt.verified("int8")
+
+
+def test_a_variant_that_its_makers_marked_is_refused_whatever_its_figures(bundle: Bundle) -> None:
+    spoilt = with_parity(bundle, PASSED.model_copy(update={"passed": False}))
+    with pytest.raises(ModelError, match="is marked as not passed and is not served"):
         spoilt.verified("int8")
 
 
@@ -147,3 +169,15 @@ def test_a_folder_of_ones_own_is_relative_or_absolute(tmp_path: Path) -> None:
     (tmp_path / "models" / "mine").mkdir(parents=True)
     assert find_bundle("models/mine", tmp_path) == tmp_path / "models" / "mine"
     assert find_bundle(str(tmp_path / "models"), Path("/elsewhere")) == tmp_path / "models"
+
+
+def test_novelty_statistics_are_part_of_a_bundle_that_has_them(bundle: Bundle) -> None:
+    assert bundle.novelty() is None
+    bundle = load_bundle(add_novelty(bundle.folder))
+    novelty = bundle.novelty()
+    assert novelty is not None
+    novelty.require(2)
+    with (bundle.folder / "novelty.npz").open("ab") as file:
+        file.write(b"!")
+    with pytest.raises(ModelError, match=r"novelty\.npz is damaged"):
+        bundle.novelty()

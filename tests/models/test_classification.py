@@ -19,6 +19,12 @@ def test_scores_and_maps_get_their_labels_names() -> None:
     assert list(says.scores) == list(LABELS)
     np.testing.assert_array_equal(says.class_maps["patches"], [[1, 4], [7, 10]])
     assert says.model == MODEL
+    assert says.region_threshold is None
+
+
+def test_the_threshold_of_the_regions_is_the_model_s() -> None:
+    manifest = tiny_manifest({}).model_copy(update={"region_threshold": 0.1})
+    assert classification(SCORES, MAPS, manifest, MODEL).region_threshold == 0.1
 
 
 def test_temperature_makes_a_model_less_sure_and_changes_no_label() -> None:
@@ -38,3 +44,9 @@ def test_temperature_one_changes_nothing() -> None:
 
 def test_a_score_of_zero_stays_a_number() -> None:
     np.testing.assert_allclose(tempered(np.array([0, 1], np.float32), 1.5), [0, 1], atol=1e-20)
+
+
+def test_novelty_is_told_where_it_was_measured() -> None:
+    manifest = tiny_manifest({})
+    assert classification(SCORES, MAPS, manifest, MODEL).novelty is None
+    assert classification(SCORES, MAPS, manifest, MODEL, novelty=0.25).novelty == 0.25

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from linecore.errors import ConfigError, ModelError
 from linecore_models.bundle import load_bundle, sha256_of
-from linecore_models.commands import evaluate, train
-from tests.models.conftest import ALPHA, SIDE, train_tiny, write_plates
+from linecore_models.commands.evaluate import evaluate
+from linecore_models.commands.train import train
+from tests.models.conftest import ALPHA, QUICKLY, SIDE, train_tiny, write_plates
 
 
 def run_evaluate(*arguments: object) -> str:
@@ -28,7 +29,10 @@ def test_training_writes_a_bundle_that_can_be_served(trained: Path) -> None:
         "model.int8.tflite",
         "model.json",
         "model.keras",
+        "novelty.npz",
         "training.csv",
+        "training.json",
+        "training.png",
     ]
     assert bundle.servable() == ["int8", "float32"]
     assert bundle.verified("int8").stat().st_size == bundle.manifest.variants["int8"].bytes
@@ -93,14 +97,15 @@ def retrained(plates: Path, weights: Path, tmp_path_factory: pytest.TempPathFact
         "ok",
         "--force",
     ]
-    told = train_tiny(plates, weights, out, "--epochs", "2", "--card", str(card), *options)
+    told = train_tiny(plates, weights, out, *QUICKLY, "--card", str(card), *options)
     assert told.exit_code == 0
     return out, told.output
 
 
 def test_an_older_bundle_is_replaced_by_force_and_nothing_else_is(retrained: tuple[Path, str]) -> None:
     left = {path.name for path in retrained[0].iterdir()}
-    assert left == {"model.json", "model.float16.tflite", "training.csv", "card.toml"}
+    run_files = {"training.csv", "training.json", "training.png"}
+    assert left == {"model.json", "model.float16.tflite", "novelty.npz", "card.toml"} | run_files
 
 
 def test_a_bundle_lists_only_what_it_holds(retrained: tuple[Path, str]) -> None:
@@ -123,9 +128,13 @@ def test_the_card_goes_into_model_json(retrained: tuple[Path, str]) -> None:
 
 def test_training_says_each_epoch_and_the_figures(retrained: tuple[Path, str]) -> None:
     out, told = retrained
-    assert re.search(r"epoch   2   loss \d\.\d{4}   accuracy \d+\.\d%   validation: loss ", told)
+    assert re.search(r"ok +14 +3 +3 +20", told)
+    assert re.search(r"epoch   2   backbone frozen   loss \d\.\d{3}   accuracy \d+\.\d%   validation: loss ", told)
     assert re.search(r"test, plates: \d of 9 correct, \d+\.\d% \(95 % interval .*\), 0 escapes, ", told)
     assert re.search(r"float16 +0\.\d +\d\.\d\d x +18 of 18 +0\.0\d\d +yes", told)
+    assert re.search(
+        r"temperature \d\.\d\d, ask a person below a confidence of 0\.\d+, and above a novelty of 0\.998", told
+    )
     assert f"bundle in {out}" in told
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,14 +9,14 @@ import numpy as np
 import pytest
 
 from linecore.errors import ConfigError
+from linecore.inspection import Image
+from linecore_models.boxes import Window
 from linecore_models.dataset import (
-    Division,
     LabelledImage,
-    SplitMethod,
-    divide,
     folder_hashes,
     label_indices,
     labels_of,
+    load_image,
     load_squares,
     read_folders,
     require_trainable,
@@ -25,10 +26,6 @@ from tests.models.conftest import write_plates
 
 def numbered(count: int, label: str = "scratches", source: str = "neu") -> list[LabelledImage]:
     return [LabelledImage(Path(f"/{source}/{label}/{label}_{number}.png"), source, label) for number in range(count)]
-
-
-def numbers(images: tuple[LabelledImage, ...]) -> list[int]:
-    return [int(image.path.stem.rsplit("_", 1)[1]) for image in images]
 
 
 def test_classes_are_folders_and_files_come_in_natural_order(tmp_path: Path) -> None:
@@ -76,53 +73,6 @@ def test_a_class_with_too_few_images_is_named() -> None:
         require_trainable([*numbered(20), *numbered(6, "ok")])
 
 
-@pytest.mark.parametrize("method", ["blocks", "random"])
-@pytest.mark.parametrize("count", [7, 20, 250])
-def test_each_class_is_divided_70_15_15_and_every_image_has_one_place(method: SplitMethod, count: int) -> None:
-    images = [*numbered(count), *numbered(2 * count, "ok")]
-    division = divide(images, method, seed=3)
-    together = [*division.train, *division.validation, *division.test]
-    assert sorted(image.name for image in together) == sorted(image.name for image in images)
-    for label, of in (("scratches", count), ("ok", 2 * count)):
-        for part in (division.validation, division.test):
-            assert sum(image.label == label for image in part) == round(0.15 * of)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_blocks_are_runs_of_neighbours(seed: int) -> None:
-    division = divide(numbered(100), "blocks", seed)
-    validation, test = numbers(division.validation), numbers(division.test)
-    assert validation == list(range(validation[0], validation[0] + 15))
-    assert test == list(range(test[0], test[0] + 15))
-    assert abs(test[0] - validation[0]) == 15  # side by side: only three borders tear neighbours apart
-
-
-def test_blocks_lie_elsewhere_for_another_seed_and_another_class() -> None:
-    images = [*numbered(100), *numbered(100, "ok")]
-    places = {
-        (seed, label): numbers(tuple(image for image in divide(images, "blocks", seed).test if image.label == label))[0]
-        for seed in range(4)
-        for label in ("ok", "scratches")
-    }
-    assert len(set(places.values())) > 5
-
-
-def test_a_split_is_the_same_each_time_and_whatever_else_is_trained_on() -> None:
-    alone = divide(numbered(100), "blocks", seed=5)
-    joined = divide([*numbered(60, "ok", source="drawn"), *numbered(100)], "blocks", seed=5)
-
-    def of_neu(division: Division) -> list[list[LabelledImage]]:
-        parts = (division.train, division.validation, division.test)
-        return [[image for image in part if image.source == "neu"] for part in parts]
-
-    assert of_neu(alone) == of_neu(joined)
-
-
-def test_a_random_split_tears_neighbours_apart() -> None:
-    test = numbers(divide(numbered(100), "random", seed=0).test)
-    assert test != list(range(test[0], test[0] + 15))
-
-
 def test_images_are_loaded_as_the_model_sees_them(plates: Path) -> None:
     images = read_folders([plates])[:3]
     squares = load_squares(images, 16, "area")
@@ -148,3 +98,50 @@ def test_a_folders_hash_tells_its_content_and_not_its_place(tmp_path: Path) -> N
     before = folder_hashes(read_folders([here]))
     (here / "ok" / "ok_2.png").write_bytes((here / "ok" / "ok_1.png").read_bytes())
     assert folder_hashes(read_folders([here])) != before
+
+
+def test_a_window_hashes_as_its_file_does(tmp_path: Path) -> None:
+    images = read_folders([write_plates(tmp_path / "plates", {"patches": 2})])
+    window = replace(images[0], label="ok", window=Window(0, 0, 9, 9), boxes=())
+    assert folder_hashes([*images, window]) == folder_hashes(images)
+
+
+def test_a_window_is_named_after_its_file_and_its_place() -> None:
+    window = LabelledImage(Path("/neu/crazing/crazing_12.jpg"), "neu", "ok", Window(0, 10, 64, 88), ())
+    assert window.name == "neu/ok/crazing_12.jpg#0,10,64,88"
+
+
+def written(folder: Path, pixels: Image) -> LabelledImage:
+    (folder / "neu/scratches").mkdir(parents=True)
+    cv2.imwrite(str(folder / "neu/scratches/1.png"), pixels)
+    return LabelledImage(folder / "neu/scratches/1.png", "neu", "scratches")
+
+
+def test_a_window_stays_in_its_place_and_is_mirrored_out_without_a_seam(tmp_path: Path) -> None:
+    pixels = np.arange(6, dtype=np.uint8)[np.newaxis] + 10 * np.arange(4, dtype=np.uint8)[:, np.newaxis]
+    image = replace(written(tmp_path, pixels), window=Window(1, 2, 4, 4))
+    # Columns 1 2 3 -> 2 1 2 3 2 1; rows 2 3 -> 2 3 2 3.
+    assert load_image(image).tolist() == [
+        [22, 21, 22, 23, 22, 21],
+        [32, 31, 32, 33, 32, 31],
+        [22, 21, 22, 23, 22, 21],
+        [32, 31, 32, 33, 32, 31],
+    ]
+
+
+def test_colour_is_loaded_as_grey(tmp_path: Path) -> None:
+    colour = np.zeros((2, 2, 3), np.uint8)
+    colour[..., 1] = 100
+    assert load_image(written(tmp_path, colour)).tolist() == [[59, 59], [59, 59]]  # 0.587 of green
+
+
+@pytest.mark.parametrize("window", [Window(0, 0, 7, 4), Window(-1, 0, 3, 4), Window(2, 1, 2, 4)])
+def test_a_window_beyond_its_image_is_refused(tmp_path: Path, window: Window) -> None:
+    image = replace(written(tmp_path, np.zeros((4, 6), np.uint8)), window=window)
+    with pytest.raises(ConfigError, match=r"1\.png#.* the window reaches beyond the image, which has 6x4 pixels"):
+        load_image(image)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"1\.png cannot be read: .*; mend or remove the file"):
+        load_image(LabelledImage(tmp_path / "1.png", "neu", "ok"))

@@ -11,6 +11,8 @@ from linecore_models.bundle import load_bundle
 from linecore_models.dataset import label_indices, load_squares, read_folders
 from linecore_models.export import parity_of
 from linecore_models.interpreter import Session, find_runtime
+from linecore_models.manifest import Agreement
+from linecore_models.representative import MEASURED
 
 
 def scores(answers: list[int], labels: int = 2) -> FloatArray:
@@ -34,6 +36,23 @@ def test_too_little_agreement_does_not_pass() -> None:
     ours = truth.copy()
     ours[[0, 100, 101]] = 1 - ours[[0, 100, 101]]
     assert not parity_of(scores(truth.tolist()), scores(ours.tolist()), truth, ("a", "b"), relative_speed=None).passed
+
+
+def test_one_in_two_hundred_may_differ_and_no_more() -> None:
+    truth = np.array([0] * 200 + [1] * 200)
+    ours = truth.copy()
+    ours[[0, 200]] = 1 - ours[[0, 200]]
+    assert parity_of(scores(truth.tolist()), scores(ours.tolist()), truth, ("a", "b"), relative_speed=None).passed
+    ours[1] = 1
+    assert not parity_of(scores(truth.tolist()), scores(ours.tolist()), truth, ("a", "b"), relative_speed=None).passed
+
+
+def test_line_conditions_are_told_of_and_decide_nothing() -> None:
+    truth = np.zeros(5, np.int64)
+    dark = {"dark": Agreement(agree=1, of=5)}
+    parity = parity_of(scores([0] * 5), scores([0] * 5), truth, ("a", "b"), relative_speed=None, conditions=dark)
+    assert parity.conditions == dark
+    assert parity.passed
 
 
 def test_a_rare_label_that_is_lost_does_not_pass_however_high_the_agreement() -> None:
@@ -66,5 +85,6 @@ def test_a_bundles_figures_are_those_of_its_very_files(trained: Path, plates: Pa
         parity = manifest.variants[variant].parity
         assert parity is not None
         assert parity.top1_agreement.of == len(images) == 18
+        assert [agreement.of for agreement in parity.conditions.values()] == [18] * len(MEASURED)
         tests = np.array([image.name in manifest.split.files["test"] for image in images])
         assert manifest.variants[variant].test["plates"].correct == (answers == truth)[tests].sum()

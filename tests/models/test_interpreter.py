@@ -31,27 +31,30 @@ def test_without_any_interpreter_a_sentence_says_what_to_install(monkeypatch: py
 def test_tensorflows_own_interpreter_answers_the_same(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = load_bundle(tiny_bundle)
     file = bundle.verified("float32")
-    expected, expected_maps = Session(find_runtime(), file, file.read_bytes(), bundle.manifest)(GREY)
+    expected = Session(find_runtime(), file, file.read_bytes(), bundle.manifest)(GREY)
     for package in PACKAGES[:2]:
         monkeypatch.setitem(sys.modules, f"{package}.interpreter", None)
     runtime = find_runtime()
     assert runtime.package == "tensorflow"
-    scores, class_maps = Session(runtime, file, file.read_bytes(), bundle.manifest)(GREY)
-    np.testing.assert_allclose(scores, expected, atol=1e-5)
-    np.testing.assert_allclose(class_maps, expected_maps, atol=1e-5)
+    answer = Session(runtime, file, file.read_bytes(), bundle.manifest)(GREY)
+    np.testing.assert_allclose(answer.scores, expected.scores, atol=1e-5)
+    np.testing.assert_allclose(answer.class_maps, expected.class_maps, atol=1e-5)
+    np.testing.assert_allclose(answer.embedding, expected.embedding, atol=1e-5)
 
 
 def test_answers_are_the_callers_own(tiny_bundle: Path) -> None:
     bundle = load_bundle(tiny_bundle)
     file = bundle.verified("float32")
     session = Session(find_runtime(), file, file.read_bytes(), bundle.manifest)
-    scores, class_maps = session(GREY)
-    assert scores.shape == (len(LABELS),)
-    assert class_maps.shape == (SIZE // 4, SIZE // 4, len(LABELS))
-    before = scores.copy(), class_maps.copy()
+    answer = session(GREY)
+    assert answer.scores.shape == (len(LABELS),)
+    assert answer.class_maps.shape == (SIZE // 4, SIZE // 4, len(LABELS))
+    assert answer.embedding.shape == (2,)
+    before = answer.scores.copy(), answer.class_maps.copy(), answer.embedding.copy()
     session(GREY * 0)
-    np.testing.assert_array_equal(scores, before[0])
-    np.testing.assert_array_equal(class_maps, before[1])
+    np.testing.assert_array_equal(answer.scores, before[0])
+    np.testing.assert_array_equal(answer.class_maps, before[1])
+    np.testing.assert_array_equal(answer.embedding, before[2])
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:

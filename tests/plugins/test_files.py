@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -93,3 +94,17 @@ def test_other_sinks_learn_the_paths(tmp_path: Path) -> None:
     run(make_line(plugins))
     (evidence,) = recorder.inspections[0].evidence
     assert Path(evidence.path).is_file()
+
+
+def test_masks_are_kept_where_they_are_asked_for(tmp_path: Path) -> None:
+    marked, unmarked = inspection(1), inspection(2)
+    assert marked.explanation is not None
+    mask = np.zeros((32, 32), np.uint8)
+    mask[4:8, 20:24] = 255
+    marked = replace(marked, explanation=replace(marked.explanation, mask=mask))
+    files = sink(tmp_path, images=False, overlays=False, masks=True)
+    files.record([marked, unmarked])
+    assert written(tmp_path) == [f"{DAY}/FAIL/folder/1.mask.png"]
+    assert [(one.kind, one.path) for one in files.evidence(marked)] == [("mask", str(tmp_path / written(tmp_path)[0]))]
+    kept = cv2.imread(str(tmp_path / written(tmp_path)[0]), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(kept, mask)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -92,6 +94,52 @@ def test_a_frame_without_a_defect_is_cold_where_no_evidence_is() -> None:
     assert explanation is not None
     assert not explanation.heatmap.any()
     assert (explanation.regions, explanation.peak) == ((), None)
+
+
+def test_the_mask_is_white_where_the_regions_are(tiny_bundle: Path) -> None:
+    with line(tiny_bundle) as made:
+        explanation = explained(made, spot(0, at=(100, 60)))
+    (region,) = explanation.regions
+    x0, y0, x1, y1 = region.box
+    assert explanation.mask is not None
+    assert explanation.mask.shape == explanation.heatmap.shape
+    assert np.count_nonzero(explanation.mask) == np.count_nonzero(explanation.mask[y0:y1, x0:x1]) == region.area
+
+
+LEFT_HOT = np.array([[4, 2, 1, -1]], np.float32)  # 50 pixels of the frame for each column
+
+
+@pytest.mark.parametrize(
+    ("configured", "measured", "reaches"), [(None, None, 2.0), (None, 0.1, 0.4), (0.9, 0.1, 3.6), (0.5, 0.1, 2.0)]
+)
+def test_a_region_reaches_as_far_as_the_model_measured_unless_told_otherwise(
+    configured: float | None, measured: float | None, reaches: float
+) -> None:
+    frame, says = spotless(class_maps={"scratches": LEFT_HOT})
+    says = replace(says, label="scratches", region_threshold=measured)
+    explainer = GradcamExplainer(GradcamExplainer.Config(region_threshold=configured))
+    explanation = explainer.explain(frame, says)
+    assert explanation is not None
+    (region,) = explanation.regions
+    height, width = frame.image.shape
+    enlarged = cv2.resize(LEFT_HOT, (width, height), interpolation=cv2.INTER_LINEAR)
+    assert region.box == (0, 0, int((enlarged[0] >= reaches).sum()), height)
+
+
+def test_good_product_has_a_heat_map_and_no_region(tiny_bundle: Path) -> None:
+    explainer = GradcamExplainer(GradcamExplainer.Config())
+    make_line({"source": SOURCE, "gradcam": explainer}).prepare()
+    frame, says = spotless(class_maps={"ok": LEFT_HOT, "scratches": LEFT_HOT})
+    good = explainer.explain(frame, says)
+    assert good is not None
+    assert good.heatmap.max() == 1
+    assert good.regions == ()
+    assert good.mask is not None
+    assert good.mask.shape == frame.image.shape
+    assert not good.mask.any()
+    bad = explainer.explain(frame, replace(says, label="scratches"))
+    assert bad is not None
+    assert bad.regions
 
 
 def test_without_class_maps_and_without_a_model_it_is_left_to_the_next() -> None:

@@ -13,7 +13,8 @@ from linecore.line import Line
 from linecore.testing import Images, make_line
 from linecore_models.bundle import sha256_of
 from linecore_plugins.keras import KerasClassifier
-from tests.bundles import LABELS, SIZE, spot
+from linecore_plugins.tflite import TfliteClassifier
+from tests.bundles import LABELS, SIZE, add_novelty, spot, two_spots
 
 SOURCE = Images([])
 
@@ -70,3 +71,17 @@ def test_a_model_with_other_labels_is_refused(tiny_bundle: Path, tmp_path: Path)
     (folder / "model.json").write_text(json.dumps(written))
     with pytest.raises(ModelError, match=r"tells 3 labels apart, model\.json names 2"):
         started(folder)
+
+
+def test_novelty_is_measured_as_the_tflite_files_do(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = add_novelty(Path(shutil.copytree(tiny_bundle, tmp_path / "mine")))
+    plugin, line = started(folder)
+    assert plugin.measures_novelty
+    assert not started(tiny_bundle)[0].measures_novelty
+    tflite = TfliteClassifier(TfliteClassifier.Config(model=str(folder), variant="float32"))
+    tflite.start(make_line({"source": SOURCE, "judge": tflite}))
+    for side in (5, 8):
+        frame = line.frame(SOURCE, "1", image=two_spots(255, 0, side))
+        novelty = plugin.classify(frame).novelty
+        assert novelty is not None
+        assert novelty == pytest.approx(tflite.classify(frame).novelty, abs=0.05)

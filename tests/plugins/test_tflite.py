@@ -10,15 +10,16 @@ from threading import Barrier
 import numpy as np
 import pytest
 
+from linecore.decision import DecisionRules, decide
 from linecore.errors import ModelError
-from linecore.inspection import Classification, Frame, ModelId
+from linecore.inspection import Classification, Decision, Frame, ModelId
 from linecore.line import Line
 from linecore.testing import Images, make_line
 from linecore_models.bundle import load_bundle, sha256_of
 from linecore_models.manifest import VariantName
 from linecore_models.preprocessing import read_image
 from linecore_plugins.tflite import TfliteClassifier
-from tests.bundles import BIAS, SIZE, spot
+from tests.bundles import BIAS, SIZE, add_novelty, spot, two_spots
 
 SOURCE = Images([])
 
@@ -158,3 +159,38 @@ def test_real_images_get_the_keras_models_labels(tiny_bundle: Path, neu: Path) -
         ours, theirs = plugin.classify(one), reference.classify(one)
         assert ours.label == theirs.label
         np.testing.assert_allclose(list(ours.scores.values()), list(theirs.scores.values()), atol=1e-4)
+
+
+def test_novelty_is_measured_where_the_bundle_can(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = add_novelty(Path(shutil.copytree(tiny_bundle, tmp_path / "mine")))
+    plugin = classifier(folder, "float32")
+    assert plugin.measures_novelty
+    line = line_with(plugin)
+    seldom, alike = two_spots(255, 0, 30), two_spots(255, 0, 8)  # two large spots were never known
+    known, unknown = (plugin.classify(line.frame(SOURCE, "1", image=image)) for image in (alike, seldom))
+    assert known.novelty is not None
+    assert known.novelty < 0.95
+    assert unknown.novelty == 1
+    rules = DecisionRules(max_novelty=0.99, min_confidence=0)
+    verdict = decide(unknown, rules, 1.0)
+    assert (verdict.decision, verdict.reason) == (Decision.UNCERTAIN, "novelty 1.000 is above 0.99")
+    assert decide(known, rules, 1.0).decision is Decision.FAIL
+
+
+def test_max_novelty_has_an_effect_where_novelty_is_measured(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = add_novelty(Path(shutil.copytree(tiny_bundle, tmp_path / "mine")))
+    for model, said in ((tiny_bundle, True), (folder, False)):
+        plugin = TfliteClassifier(TfliteClassifier.Config(model=str(model), variant="float32"))
+        line = make_line({"source": SOURCE, "judge": plugin}, rules=DecisionRules(max_novelty=0.99))
+        plugin.start(line)
+        assert any("the model measures no novelty" in remark for remark in line.remarks()) is said
+
+
+def test_novelty_statistics_that_are_damaged_are_one_sentence(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = add_novelty(Path(shutil.copytree(tiny_bundle, tmp_path / "mine")))
+    (folder / "novelty.npz").write_bytes(b"PK")
+    with pytest.raises(ModelError, match=r"plugins\.judge\.model: .*novelty\.npz is damaged: its sha256 begins"):
+        classifier(folder, "float32")
+    (folder / "novelty.npz").unlink()
+    with pytest.raises(ModelError, match=r"novelty\.npz is not there although model\.json lists it"):
+        classifier(folder, "float32")

@@ -67,6 +67,11 @@ class PathSource:
     "--pass-label", "pass_labels", multiple=True, help="Label of good product, may be repeated. [default: ok]"
 )
 @click.option("--heatmaps", type=click.Path(path_type=Path, file_okay=False), help="Write heat maps and overlays here.")
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write the regions' pixels here, white on black.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line for each image.")
 def inspect(
     paths: tuple[Path, ...],
@@ -76,6 +81,7 @@ def inspect(
     min_confidence: float | None,
     pass_labels: tuple[str, ...],
     heatmaps: Path | None,
+    masks: Path | None,
     as_json: bool,
 ) -> None:
     """Inspect image files and folders of them, in sorted order, and print the verdicts.
@@ -84,8 +90,9 @@ def inspect(
     """
     source = PathSource(_image_files(paths))
     line = _line(source, model, classifier, variant, _rules(min_confidence, pass_labels))
-    if heatmaps is not None:
-        heatmaps.mkdir(parents=True, exist_ok=True)
+    for folder in (heatmaps, masks):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
     line.prepare()
     decisions: Counter[Decision] = Counter()
     stems: Counter[str] = Counter()
@@ -93,10 +100,10 @@ def inspect(
     try:
         for inspection in _inspections(line, source):
             decisions[inspection.verdict.decision] += 1
-            if heatmaps is not None and inspection.explanation is not None:
+            if inspection.explanation is not None:
                 stem = Path(str(inspection.frame.origin)).stem
                 stems[stem] += 1
-                _write_pictures(heatmaps, stem if stems[stem] == 1 else f"{stem}-{stems[stem]}", inspection)
+                _write_pictures(heatmaps, masks, stem if stems[stem] == 1 else f"{stem}-{stems[stem]}", inspection)
             if as_json:
                 click.echo(json.dumps(_message(inspection)))
             else:
@@ -181,11 +188,13 @@ def _row(inspection: Inspection) -> tuple[Text, ...]:
     )
 
 
-def _write_pictures(folder: Path, stem: str, inspection: Inspection) -> None:
-    """Write the heat map, 8-bit and of the image's size, and the overlay beside it."""
+def _write_pictures(heatmaps: Path | None, masks: Path | None, stem: str, inspection: Inspection) -> None:
+    """Write the heat map, 8-bit and of the image's size, and the overlay beside it; and the mask of the regions."""
     explanation = inspection.explanation
     assert explanation is not None
-    heatmap = np.rint(explanation.heatmap * 255).astype(np.uint8)
-    write_atomically(folder / f"{stem}.png", png(heatmap))
-    picture = overlay(inspection.frame.image, explanation, inspection.verdict)
-    write_atomically(folder / f"{stem}.overlay.jpg", jpeg(picture))
+    if heatmaps is not None:
+        write_atomically(heatmaps / f"{stem}.png", png(np.rint(explanation.heatmap * 255).astype(np.uint8)))
+        picture = overlay(inspection.frame.image, explanation, inspection.verdict)
+        write_atomically(heatmaps / f"{stem}.overlay.jpg", jpeg(picture))
+    if masks is not None and explanation.mask is not None:
+        write_atomically(masks / f"{stem}.mask.png", png(explanation.mask))

@@ -1,0 +1,302 @@
+"""``linecore train``. TensorFlow is imported where it is needed, and not to show help."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
+
+import click
+from rich.console import Console
+
+from linecore.clock import SystemClock
+from linecore.errors import ConfigError
+from linecore_models.bundle import MANIFEST
+from linecore_models.card import Card, read_card
+from linecore_models.dataset import read_folders
+from linecore_models.manifest import Dataset, Manifest, Resize, VariantName
+from linecore_models.quiet import load_tensorflow
+from linecore_models.recipe import Recipe
+from linecore_models.run_folder import WRITTEN as RUN_FILES
+from linecore_models.tables import confusion_table, score_sentence, trust_sentence, variants_table
+
+if TYPE_CHECKING:
+    from linecore_models.machines import Machines
+
+VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
+WRITTEN = (MANIFEST, *RUN_FILES, "model.keras", "novelty.npz", *(f"model.{variant}.tflite" for variant in VARIANTS))
+"""What `linecore train` writes, and --force takes away."""
+
+DEFAULT = Recipe()
+
+
+class Duration(click.ParamType[float]):
+    """A time as people write it, "90s", "30m" or "1.5h"; in seconds."""
+
+    name = "TIME"
+    _SECONDS: ClassVar[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", str(value).strip())
+        if not found or float(found[1]) == 0:
+            self.fail(f"{value!r} is no time; write it like 90s, 30m or 1.5h", param, ctx)
+        return float(found[1]) * self._SECONDS[found[2]]
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the new bundle.  [default: runs/NAME]")
+@click.option("--name", help="What the model is called.  [default: the first data folder's name]")
+@click.option("--version", default="1", show_default=True, help="Version of the model.")
+@click.option("--card", type=click.Path(path_type=Path), help="TOML file with licence, limits and sources.")
+@click.option(
+    "--boxes",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Where the defects lie: a CSV file, or a folder of Pascal VOC files. May be given for each data folder.",
+)
+@click.option(
+    "--split",
+    default="blocks",
+    show_default=True,
+    help="Hold out 'blocks' of neighbouring files, files at 'random', or the groups of a table, FILE.csv:COLUMN.",
+)
+@click.option("--pass-label", "pass_labels", multiple=True, help="Class of good product, if any.  [default: ok]")
+@click.option(
+    "--mine-good/--no-mine-good",
+    "good_steel",
+    default=True,
+    help="Where there are boxes and no images of good product, take what lies outside of all boxes for it, or do not.",
+)
+@click.option(
+    "--weight",
+    "folder_weights",
+    type=(str, click.FloatRange(min=0, min_open=True)),
+    multiple=True,
+    metavar="FOLDER FACTOR",
+    help="How much the images of a data folder count; 1 unless given.",
+)
+@click.option(
+    "--per-epoch",
+    type=(str, click.IntRange(min=1)),
+    multiple=True,
+    metavar="FOLDER[/CLASS] N",
+    help="Draw at most N images of a data folder, or of a class in it, for each epoch.",
+)
+@click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="Of the backbone: 'imagenet' (downloaded), the PATH of a file, or 'none' (random, and trained as well).",
+)
+@click.option("--alpha", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Width of MobileNetV2.")
+@click.option(
+    "--input-size",
+    type=click.IntRange(32, 1024),
+    default=DEFAULT.input_size,
+    show_default=True,
+    help="Pixels a side; a multiple of 32 is exact.",
+)
+@click.option("--resize", type=click.Choice(get_args(Resize)), default=DEFAULT.resize, show_default=True, help="How.")
+@click.option(
+    "--head-epochs",
+    type=click.IntRange(min=1),
+    default=DEFAULT.head_epochs,
+    show_default=True,
+    help="With the backbone frozen.",
+)
+@click.option(
+    "--fine-tune-epochs",
+    type=click.IntRange(min=0),
+    default=DEFAULT.fine_tune_epochs,
+    show_default=True,
+    help="With the backbone learning too, at most. 0 is quick, and weak under line conditions.",
+)
+@click.option(
+    "--time-budget", type=Duration(), help="Plan the epochs so that training ends in time, like 90s, 30m, 2h."
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    default=DEFAULT.patience,
+    show_default=True,
+    help="Epochs of fine-tuning without progress, then it stops.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), default=DEFAULT.batch_size, show_default=True)
+@click.option(
+    "--head-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT.head_rate,
+    show_default=True,
+    help="Learning rate of the head, at the start.",
+)
+@click.option(
+    "--fine-tune-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT.fine_tune_rate,
+    show_default=True,
+    help="Learning rate of the backbone, when it begins to learn.",
+)
+@click.option(
+    "--box-weight",
+    type=click.FloatRange(min=0),
+    default=DEFAULT.box_weight,
+    show_default=True,
+    help="How much class maps that miss their boxes count, cell by cell, beside the label.",
+)
+@click.option(
+    "--overlap-weight",
+    type=click.FloatRange(min=0),
+    default=DEFAULT.overlap_weight,
+    show_default=True,
+    help="How much their overlap with the boxes counts.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--variants", default=",".join(VARIANTS), show_default=True, help="TFLite files that the bundle holds.")
+@click.option("--keras/--no-keras", "with_keras", default=True, help="Whether the bundle holds the Keras model.")
+@click.option("--force", is_flag=True, help="Replace the bundle that is in OUT.")
+@click.option("--resume", is_flag=True, help="Go on with the run in OUT that was killed, with the same options.")
+def train(
+    data: tuple[Path, ...],
+    out: Path | None,
+    name: str | None,
+    version: str,
+    card: Path | None,
+    boxes: tuple[Path, ...],
+    split: str,
+    pass_labels: tuple[str, ...],
+    good_steel: bool,
+    folder_weights: tuple[tuple[str, float], ...],
+    per_epoch: tuple[tuple[str, int], ...],
+    variants: str,
+    with_keras: bool,
+    force: bool,
+    resume: bool,
+    **recipe: Any,
+) -> None:
+    """Train a model on DATA, folders that hold a folder of images for each class, and write a bundle.
+
+    First the head learns, then the whole network, under the noise, blur, light and compression of a line. 15 % of each
+    class validate, 15 % test the model; model.json names them. Each TFLite file is measured against the Keras model
+    before it may be served.
+
+    \b
+    Example:
+      linecore train photos --name hot-strip-1
+      linecore train photos --boxes boxes.csv --weights mobilenet_v2.weights.h5 --time-budget 30m
+      linecore train photos --name hot-strip-1 --resume
+    """
+    chosen = _variants(variants)
+    written = read_card(card) if card else Card()
+    _require_classes(data, pass_labels)
+    name = name or data[0].resolve().name
+    out = _run_folder(out or Path("runs") / name, force=force, resume=resume)
+    machines = _machines()
+    from linecore_models.machines import device_sentence
+    from linecore_models.making import Order, make_bundle
+    from linecore_models.progress import TrainingProgress
+    from linecore_models.run_folder import RunFolder
+    from linecore_models.training import Surroundings
+
+    order = Order(
+        name=name,
+        version=version,
+        card=written,
+        folders=data,
+        boxes=boxes,
+        split=split,
+        pass_labels=pass_labels or ("ok",),
+        good_steel=good_steel,
+        folder_weights=dict(folder_weights),
+        per_epoch=dict(per_epoch),
+        variants=chosen,
+        with_keras=with_keras,
+    )
+    console = Console()
+    console.print(device_sentence(machines), highlight=False)
+    with TrainingProgress(console) as progress:
+        run = RunFolder(out, writes=machines.chief)
+        around = Surroundings(run, progress, time.monotonic, machines, resume)
+        manifest = make_bundle(order, Recipe(**recipe), out, around, SystemClock().now(), _shown_on(console))
+    if manifest is None:
+        console.print("done; the first of the machines writes the bundle", highlight=False)
+        return
+    _tell(console, manifest)
+    console.print(f"bundle in {out}", highlight=False, soft_wrap=True)
+
+
+def _shown_on(console: Console) -> Callable[[Dataset], None]:
+    """Return what prints the data, and what is wrong with it, before hours go into learning it."""
+
+    def show(data: Dataset) -> None:
+        from linecore_models.datacard import data_sentences, data_table
+
+        console.print(data_table(data))
+        for sentence in data_sentences(data.card) if data.card else ():
+            console.print(sentence, highlight=False, soft_wrap=True)
+
+    return show
+
+
+def _tell(console: Console, manifest: Manifest) -> None:
+    for folder, score in manifest.metrics["test"].folders.items():
+        console.print(f"test, {folder}: {score_sentence(score)}", highlight=False, soft_wrap=True)
+    console.print(confusion_table(manifest.metrics["test"], manifest.labels))
+    console.print(variants_table(manifest.variants))
+    console.print(trust_sentence(manifest), highlight=False, soft_wrap=True)
+    if not manifest.pass_labels:
+        console.print(
+            "no class is good product: the model knows defects only, and every frame gets one", highlight=False
+        )
+
+
+def _machines() -> Machines:
+    """Load TensorFlow, and wait for the other machines that TF_CONFIG lists."""
+    joined: list[Machines] = []
+
+    def join() -> None:
+        from linecore_models.machines import join_machines
+
+        joined.append(join_machines())
+
+    load_tensorflow("`linecore train`", first=join)
+    return joined[0]
+
+
+def _require_classes(data: tuple[Path, ...], pass_labels: tuple[str, ...]) -> None:
+    """Refuse a pass label that the data does not have; "ok" may also be mined."""
+    known = {image.label for image in read_folders(data)}
+    if strange := [label for label in pass_labels if label not in known]:
+        raise ConfigError(
+            f"--pass-label is {strange[0]!r}, which is no class of the data; it has {', '.join(sorted(known))}"
+        )
+
+
+def _variants(text: str) -> tuple[VariantName, ...]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names or [text]:
+        if name not in VARIANTS:
+            raise ConfigError(f"--variants names {name!r}; it takes {', '.join(VARIANTS)}, separated by commas")
+    return tuple(cast(VariantName, name) for name in dict.fromkeys(names))
+
+
+def _run_folder(out: Path, *, force: bool, resume: bool) -> Path:
+    """Make the folder for a bundle, or take an older bundle out of it."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out is '{out}', which is a file; name a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    old = [out / name for name in WRITTEN if (out / name).exists()]
+    if resume and not (out / MANIFEST).exists():
+        return out
+    if old and not force:
+        raise ConfigError(
+            f"--out is '{out}', which holds a model already; name a new folder, or replace it with --force"
+        )
+    for path in old:
+        path.unlink()
+    return out

@@ -1,0 +1,27 @@
+"""The parts of the data: what teaches, what chooses and what judges a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linecore_models.dataset import LabelledImage
+from linecore_models.manifest import PartName
+
+HELD_OUT = 0.15
+"""Share of each class that validates, and share that tests; the rest teaches."""
+
+FRACTIONS: dict[PartName, float] = {"train": 1 - 2 * HELD_OUT, "validation": HELD_OUT, "test": HELD_OUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Which images teach, which choose, and which judge a model."""
+
+    train: tuple[LabelledImage, ...]
+    validation: tuple[LabelledImage, ...]
+    test: tuple[LabelledImage, ...]
+
+
+def parts_of(division: Division) -> dict[PartName, tuple[LabelledImage, ...]]:
+    """Return the parts by name."""
+    return {"train": division.train, "validation": division.validation, "test": division.test}

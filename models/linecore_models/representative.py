@@ -1,0 +1,56 @@
+"""Frames that stand for all that a model will see, where its files are made and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from linecore.inspection import Image
+from linecore_models.augmentation import AS_IT_LIES
+from linecore_models.dataset import LabelledImage, load_image
+from linecore_models.manifest import Manifest, Resize
+from linecore_models.preprocessing import preprocess
+from linecore_models.stress import CONDITIONS, stressed_squares
+
+FRAMES = 200
+"""Training frames that set the ranges of the int8 numbers; more move them little, and each costs a slow run."""
+
+MEASURED = {
+    ("Gaussian noise", "sigma 10"),
+    ("defocus", "sigma 2 px"),
+    ("brightness", "-40 levels"),
+    ("contrast", "x 0.6"),
+}
+"""Conditions under which a file is compared with the Keras model too: rounding hurts most where contrast is low."""
+
+
+SETTLING = 600
+"""Training frames that show a rounded network what it used to say."""
+
+
+def representative_frames(
+    teaching: Sequence[LabelledImage], size: int, resize: Resize, seed: int, frames: int = FRAMES
+) -> Image:
+    """Return training frames, drawn: uint8, N x size x size, of which there are *frames* at most.
+
+    Every second is seen under line conditions, which reach further than the pictures as they are.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = rng.permutation(len(teaching))[:frames].tolist()
+    squares = np.empty((len(drawn), size, size), np.uint8)
+    for number, index in enumerate(drawn):
+        picture = load_image(teaching[index])
+        if number % 2:
+            picture, _ = AS_IT_LIES(picture, {}, rng)
+        squares[number] = preprocess(picture, size, resize)[..., 0]
+    return squares
+
+
+def frames_under_conditions(images: Sequence[LabelledImage], manifest: Manifest, seed: int) -> dict[str, Image]:
+    """Return held-out images as the model sees them under a few line conditions, by the condition's name."""
+    return {
+        f"{condition.name}, {condition.severity}": stressed_squares(images, condition, manifest, seed)
+        for condition in CONDITIONS
+        if (condition.name, condition.severity) in MEASURED
+    }

@@ -1,0 +1,140 @@
+"""How far to trust a new bundle: its temperature, its thresholds, what is novel to it, and where its regions end.
+
+All of it is measured on frames that did not teach, as they are and under line conditions, through the very file that
+will be served: int8 has another embedding than Keras, and another doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from linecore.inspection import Image
+from linecore_models.answers import Ask, Runner, open_runner
+from linecore_models.boxes import label_mask
+from linecore_models.bundle import Bundle, sha256_of
+from linecore_models.calibration import fit_temperature
+from linecore_models.classification import tempered
+from linecore_models.dataset import LabelledImage, load_image, load_squares
+from linecore_models.division import Division
+from linecore_models.localisation import choose_threshold
+from linecore_models.manifest import Manifest, NoveltyFile
+from linecore_models.novelty import Novelty
+from linecore_models.novelty_fit import fit_novelty
+from linecore_models.novelty_methods import KEPT
+from linecore_models.preprocessing import preprocess
+from linecore_models.separation import separation_of
+from linecore_models.stress import looks
+from linecore_models.textures import CHOOSING, draw_textures
+from linecore_models.thresholds import Costs, choose_thresholds
+
+NOVELTY_FILE = "novelty.npz"
+
+TAUGHT = 1500
+"""Training images that say what is known, at most: a covariance needs no more, and each is seen four times."""
+
+MAX_NOVELTY = 0.998
+"""Quantile of the known frames beyond which a person is asked: two of a thousand frames that are none of it."""
+
+TEXTURES, TEXTURE_SIDE = 30, 200
+"""Drawn surfaces of each family, and their pixels a side."""
+
+
+def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest:
+    """Return *manifest*, which lies in *folder* beside its files, with how far to trust it; writes what novelty needs.
+
+    *division* is what the model was made from, good steel included. Without a file that may be served there is nothing
+    to trust, and the manifest stays as it is.
+
+    Raises:
+        ConfigError: an image cannot be read.
+    """
+    untempered = manifest.model_copy(update={"temperature": 1.0})
+    runner = _served(Bundle(folder, untempered))
+    if runner is None:
+        return manifest
+    ask = open_runner(Bundle(folder, untempered), runner)
+    seed = manifest.split.seed
+    squares, truth = looks(division.validation, manifest, seed)
+    known = ask(squares)
+    temperature = fit_temperature(known.scores, truth)
+    thresholds = None
+    if manifest.pass_labels:
+        sure = tempered(known.scores, temperature)
+        thresholds = choose_thresholds(sure, truth, manifest.labels, manifest.pass_labels, Costs())
+
+    taught_squares, taught_truth = looks(_drawn(division.train, seed), manifest, seed)
+    statistics = fit_novelty(ask(taught_squares).embedding, taught_truth, known.embedding)
+    path = folder / NOVELTY_FILE
+    statistics.write(path)
+    novelty = NoveltyFile(
+        file=path.name,
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        method=KEPT,
+        variant=None if runner == "keras" else runner,
+        taught=len(taught_squares),
+        known=len(squares),
+        auroc=_told_apart(statistics, known.embedding, ask, manifest),
+    )
+    return manifest.model_copy(
+        update={
+            "temperature": temperature,
+            "min_confidence": thresholds.chosen.min_confidence if thresholds else None,
+            "novelty": novelty,
+            "max_novelty": MAX_NOVELTY,
+            "region_threshold": _region_threshold(division.validation, ask, manifest),
+        }
+    )
+
+
+def _served(bundle: Bundle) -> Runner | None:
+    """Return the file that a line would take first; that of Keras where no other may be served."""
+    servable = bundle.servable()
+    if servable:
+        return servable[0]
+    return "keras" if bundle.manifest.keras else None
+
+
+def _drawn(images: Sequence[LabelledImage], seed: int) -> list[LabelledImage]:
+    chosen = np.random.default_rng(seed).permutation(len(images))[:TAUGHT]
+    return [images[index] for index in sorted(chosen.tolist())]
+
+
+def _told_apart(
+    statistics: Novelty, known: np.typing.NDArray[np.float32], ask: Ask, manifest: Manifest
+) -> dict[str, float]:
+    """Return how well each family of drawn surfaces is told from the known frames."""
+    distances = statistics.distances(known)
+    drawn = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
+    return {
+        family: separation_of(distances, statistics.distances(ask(_squares(images, manifest)).embedding)).auroc
+        for family, images in drawn.items()
+    }
+
+
+def _squares(images: Image, manifest: Manifest) -> Image:
+    size = manifest.input_size
+    return np.stack([preprocess(image, size, manifest.resize)[..., 0] for image in images]).astype(np.uint8)
+
+
+def _region_threshold(images: Sequence[LabelledImage], ask: Ask, manifest: Manifest) -> float | None:
+    """Return from which heat on a pixel belongs to a defect; None where nobody told where the defects lie."""
+    boxed = [image for image in images if any(box.label == image.label for box in image.boxes or ())]
+    if not boxed:
+        return None
+    maps = ask(load_squares(boxed, manifest.input_size, manifest.resize)).class_maps
+    places = {label: place for place, label in enumerate(manifest.labels)}
+    truths = [
+        label_mask(image.boxes or (), image.label, *load_image(replace(image, window=None)).shape) for image in boxed
+    ]
+    chosen = choose_threshold(
+        [of_image[..., places[image.label]] for of_image, image in zip(maps, boxed, strict=True)],
+        truths,
+        # A label of one data folder is another than that of another: drawn steel must not outvote real steel.
+        [f"{image.source}/{image.label}" for image in boxed],
+    )
+    return chosen.share

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linecore.errors import ModelError
+from linecore_models.novelty import LEVELS, Distances, Novelty, of_length_one
+
+BY_HAND = Novelty(
+    axes=np.array([[2.0, 0.0], [0.0, 4.0]], np.float32),
+    centres=np.array([[2.0, 0.0], [0.0, 4.0]], np.float32),  # of (1, 0) and (0, 1)
+    knots=LEVELS * 2,
+)
+
+
+def test_the_distance_is_to_the_nearest_label() -> None:
+    embeddings = np.array([[5, 0], [0, 0.1], [3, 4], [0, 0]], np.float32)
+    # (3, 4) is (0.6, 0.8) at length 1 and (1.2, 3.2) on the axes: (-0.8, 3.2) from the first, (1.2, -0.8) the second.
+    expected = [0, 0, np.sqrt(1.44 + 0.64), 2]
+    np.testing.assert_allclose(BY_HAND.distances(embeddings), expected, atol=1e-6)
+
+
+def test_the_quantile_is_read_between_the_knots() -> None:
+    quantiles = BY_HAND(np.array([[1, 0], [3, 4], [-1, 0]], np.float32))
+    np.testing.assert_allclose(quantiles, [0, np.sqrt(2.08) / 2, 1], atol=1e-6)
+    assert BY_HAND.of_frame(np.array([3, 4], np.float32)) == quantiles[1]
+    assert BY_HAND.of_frame(np.array([-1, -5], np.float32)) == 1
+
+
+def test_quantiles_are_finer_where_limits_are_set() -> None:
+    assert (LEVELS[0], LEVELS[-1]) == (0, 1)
+    assert (np.diff(LEVELS) > 0).all()
+    for limit in (0.5, 0.99, 0.995, 0.999, 0.9999):
+        assert np.abs(LEVELS - limit).min() < 1e-9
+
+
+def test_what_is_no_number_is_never_familiar() -> None:
+    assert not BY_HAND.of_frame(np.array([np.nan, 1], np.float32)) <= 0.999
+
+
+def test_length_one() -> None:
+    scaled = of_length_one(np.array([[3, 4], [0, 0]], np.float32))
+    assert scaled.ravel().tolist() == pytest.approx([0.6, 0.8, 0, 0])
+
+
+def test_what_is_written_is_read_and_answers_alike(tmp_path: Path) -> None:
+    BY_HAND.write(tmp_path / "novelty.npz")
+    read = Novelty.read(tmp_path / "novelty.npz")
+    embeddings = np.random.default_rng(0).random((20, 2), np.float32)
+    np.testing.assert_array_equal(read(embeddings), BY_HAND(embeddings))
+
+
+def test_other_embeddings_are_refused() -> None:
+    BY_HAND.require(2)
+    with pytest.raises(ModelError, match="statistics are of 2 features, its embedding has 192; export"):
+        BY_HAND.require(192)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x80\x04N."], ids=["empty", "archive", "pickle"])
+def test_a_file_of_something_else_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "novelty.npz"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"novelty\.npz holds no novelty statistics \(.+\); export") as raised:
+        Novelty.read(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_pickled_arrays_are_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "novelty.npz"
+    np.savez(path, axes=np.array([{}], object), centres=np.zeros((1, 1)), knots=LEVELS)
+    with pytest.raises(ModelError, match="holds no novelty statistics"):
+        Novelty.read(path)
+
+
+@pytest.mark.parametrize(
+    ("centres", "knots"),
+    [(np.zeros((2, 3)), LEVELS), (np.zeros(2), LEVELS), (np.zeros((2, 2)), np.zeros(3))],
+    ids=["other axes", "flat", "other levels"],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, centres: Distances, knots: Distances) -> None:
+    path = tmp_path / "novelty.npz"
+    np.savez(path, axes=BY_HAND.axes, centres=centres, knots=knots)
+    with pytest.raises(ModelError, match="holds novelty statistics of another make"):
+        Novelty.read(path)
+
+
+def test_a_file_that_lacks_arrays_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "novelty.npz"
+    np.savez(path, axes=BY_HAND.axes)
+    with pytest.raises(ModelError, match="holds no novelty statistics"):
+        Novelty.read(path)

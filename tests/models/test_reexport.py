@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from linecore.errors import ConfigError, ModelError
+from linecore_models.answers import bundle_answers
+from linecore_models.bundle import load_bundle
+from linecore_models.commands.export import export
+from linecore_models.dataset import load_squares, read_folders
+from tests.models.conftest import write_plates
+
+
+def run_export(*arguments: object) -> str:
+    told = CliRunner().invoke(export, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert told.exit_code == 0, told.output
+    return told.output
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Path, plates: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("exports") / "small"
+    told = run_export(trained, plates, "--variant", "float16", "--no-keras", "--out", out)
+    assert "against the Keras model" in told
+    return out
+
+
+def test_only_what_is_asked_for_is_written(exported: Path) -> None:
+    assert sorted(path.name for path in exported.iterdir()) == ["model.float16.tflite", "model.json", "novelty.npz"]
+
+
+def test_the_new_files_are_measured_on_the_same_frames_and_all_else_stays(exported: Path, trained: Path) -> None:
+    before, after = load_bundle(trained), load_bundle(exported)
+    assert after.servable() == ["float16"]
+    parity, old = after.manifest.variants["float16"].parity, before.manifest.variants["float32"].parity
+    assert parity is not None
+    assert old is not None
+    assert parity.top1_agreement.of == old.top1_agreement.of
+    assert parity.conditions.keys() == old.conditions.keys()
+    anew = {"variants", "keras", "temperature", "min_confidence", "novelty"}
+    assert after.manifest.model_dump(exclude=anew) == before.manifest.model_dump(exclude=anew)
+
+
+def test_how_far_to_trust_it_is_measured_anew_by_the_new_file(exported: Path, trained: Path) -> None:
+    before, after = load_bundle(trained), load_bundle(exported)
+    assert before.manifest.novelty is not None
+    assert after.manifest.novelty is not None
+    assert (before.manifest.novelty.variant, after.manifest.novelty.variant) == ("int8", "float16")
+    assert after.novelty() is not None
+
+
+def test_the_new_file_answers_like_the_keras_model(exported: Path, trained: Path, plates: Path) -> None:
+    bundle = load_bundle(trained)
+    squares = load_squares(read_folders([plates])[:6], bundle.manifest.input_size, bundle.manifest.resize)
+    ours = bundle_answers(load_bundle(exported), "float16", squares).class_maps
+    assert ours == pytest.approx(bundle_answers(bundle, "keras", squares).class_maps, abs=0.05)
+
+
+def test_what_cannot_be_exported_is_one_sentence(trained: Path, exported: Path, plates: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="holds no Keras model"):
+        run_export(exported, plates)
+    with pytest.raises(ConfigError, match="--no-keras would leave the bundle without what it is exported from"):
+        run_export(trained, plates, "--no-keras")
+    with pytest.raises(ConfigError, match="which holds a model already; name a new folder"):
+        run_export(trained, plates, "--out", exported)
+    other = write_plates(tmp_path / "plates", {"ok": 7, "patches": 7}, seed=5)
+    with pytest.raises(ConfigError, match="is not, or no longer, what tiny 1 was trained on"):
+        run_export(trained, other, "--out", tmp_path / "new")
+    assert not (tmp_path / "new" / "model.json").exists()
+
+
+def test_a_bundle_may_be_exported_in_place(trained: Path, plates: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(trained, tmp_path / "mine"))
+    run_export(mine, plates, "--variant", "float32")
+    assert load_bundle(mine).servable() == ["float32"]
+    assert load_bundle(mine).verified_keras().is_file()
+    assert not (mine / "model.int8.tflite").exists()

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from linecore_models.answers import bundle_answers
+from linecore_models.boxes import Box
+from linecore_models.bundle import load_bundle, write_manifest
+from linecore_models.dataset import LabelledImage, load_squares, read_folders
+from linecore_models.division import Division
+from linecore_models.manifest import Manifest
+from linecore_models.stress import LOOKS
+from linecore_models.textures import CHOOSING
+from linecore_models.trust import MAX_NOVELTY, with_trust
+from tests.bundles import spot, write_tiny_bundle
+
+SIDE = 200
+SPOTS = {"ok": 128, "patches": 0, "scratches": 255}
+
+
+@pytest.fixture(scope="module")
+def division(tmp_path_factory: pytest.TempPathFactory) -> Division:
+    """Spots that the tiny bundle was made for, and the boxes around them."""
+    folder = tmp_path_factory.mktemp("spots") / "spots"
+    rng = np.random.default_rng(0)
+    images = []
+    for label, level in SPOTS.items():
+        for number in range(8):
+            x, y = rng.integers(40, SIDE - 40, 2).tolist()
+            path = folder / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), spot(level, at=(x, y)))
+            boxes = () if label == "ok" else (Box(x - 14, y - 14, x + 14, y + 14, label),)
+            images.append(LabelledImage(path, "spots", label, boxes=boxes))
+    return Division(tuple(images[::2]), tuple(images[1::2]), ())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def trusted(folder: Path, division: Division) -> Manifest:
+    return with_trust(folder, load_bundle(folder).manifest, division)
+
+
+def test_every_figure_of_trust_is_there(trusted: Manifest, division: Division) -> None:
+    assert trusted.temperature != 1
+    assert trusted.min_confidence is not None
+    assert trusted.max_novelty == MAX_NOVELTY
+    assert trusted.novelty is not None
+    assert (trusted.novelty.taught, trusted.novelty.known) == (12 * (1 + LOOKS), 12 * (1 + LOOKS))
+    assert trusted.novelty.variant == "int8"
+    assert trusted.novelty.auroc.keys() == CHOOSING.keys()
+
+
+def test_the_border_of_regions_is_where_they_fit_the_boxes_best(trusted: Manifest) -> None:
+    """A spot of 28 pixels lights up a cell and the halves of its neighbours: any other share fits worse."""
+    assert trusted.region_threshold is not None
+    assert 0.1 < trusted.region_threshold < 0.9
+
+
+def test_what_is_trusted_can_be_served(trusted: Manifest, folder: Path, division: Division) -> None:
+    write_manifest(folder, trusted)
+    bundle = load_bundle(folder)
+    novelty = bundle.novelty()
+    assert novelty is not None
+    squares = load_squares(division.validation, trusted.input_size, trusted.resize)
+    answers = bundle_answers(bundle, "int8", squares)
+    quantiles = novelty(answers.embedding)
+    assert ((quantiles >= 0) & (quantiles <= 1)).all()
+    assert answers.scores.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_without_good_product_nobody_is_asked_and_without_boxes_regions_end_where_they_did(
+    trusted: Manifest, folder: Path, division: Division
+) -> None:
+    unboxed = read_folders([division.train[0].path.parent.parent])
+    manifest = trusted.model_copy(update={"pass_labels": (), "region_threshold": None})
+    found = with_trust(folder, manifest, Division(unboxed, unboxed, ()))
+    assert found.min_confidence is None
+    assert found.region_threshold is None
+
+
+def test_it_makes_no_odds_what_was_trusted_before(trusted: Manifest, folder: Path, division: Division) -> None:
+    again = with_trust(folder, trusted, division)
+    assert again == trusted
+
+
+def test_a_bundle_without_a_file_to_serve_stays_as_it_is(trusted: Manifest, folder: Path, division: Division) -> None:
+    bare = trusted.model_copy(update={"variants": {}, "keras": None, "novelty": None})
+    assert with_trust(folder, bare, division) == bare
