@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format docs model bench clean
+.PHONY: demo test lint format docs model card novelty bench clean
 
 # Run a line on simulated steel: verdicts, a history, overlays.
 demo: .venv/demo
@@ -27,20 +27,35 @@ lint: .venv/dev
 docs: .venv/dev
 	$(BIN)/cog -r -I docs docs/*.md README.md
 
-# Train the bundled model again, into runs/neu: half an hour on two cores. NEU and WEIGHTS say where its data lies.
+# Where the data of the bundled model lies: a folder of NEU images with its boxes, and pictures of another surface.
 NEU ?= ../shared/data/neu
-VARIANTS ?= float16
+OTHER ?= ../shared/data/other/pcb
 WEIGHTS ?= ../shared/data/weights/mobilenet_v2_1.0_imagenet_no_top.weights.h5
-model: .venv/dev
-	rm -rf runs/simulated
-	$(BIN)/linecore simulate --out runs/simulated --frames 2800 --seed 1
-	$(BIN)/linecore train $(NEU) runs/simulated --weight simulated 0.3 --weights $(WEIGHTS) \
-		--learning-rate 0.005 --patience 10 --epochs 30 --variants $(VARIANTS) --card models/cards/neu.toml \
-		--name neu --out runs/neu --force
+
+# Train the bundled model again, into runs/neu: an hour on two cores.
+model: .venv/dev runs/simulated
+	$(BIN)/linecore train $(NEU) runs/simulated --boxes $(NEU)/boxes.csv --boxes runs/simulated/boxes.csv \
+		--weight simulated 0.4 --per-epoch simulated 350 --per-epoch $(notdir $(NEU))/ok 400 --weights $(WEIGHTS) \
+		$(RECIPE) --variants int8,float16 --card models/cards/neu.toml --name neu --out runs/neu --force
+RECIPE ?= --fine-tune-epochs 98 --patience 60
+
+# Measure the bundled model on what it has never seen, and write the figures into its card.
+card: .venv/dev
+	rm -rf runs/drawn
+	$(BIN)/linecore simulate --out runs/drawn --frames 420 --seed 4711
+	$(BIN)/python -m linecore_models.model_card $(NEU) runs/drawn --boxes $(NEU)/boxes.csv --unknown $(OTHER) \
+		--page docs/model-card.md
+
+# Compare ways to measure novelty, on the bundled model and what it was made from.
+novelty: .venv/dev runs/simulated
+	$(BIN)/python -m linecore_models.novelty_study $(NEU) runs/simulated --boxes $(NEU)/boxes.csv
 
 # Measure a frame's time beside MobileNetV2 1.0 at 224 px in int8, and write it into docs/benchmarks.md.
 bench: .venv/dev
 	$(BIN)/python -m linecore_models.benchmark --page docs/benchmarks.md
+
+runs/simulated: | .venv/dev
+	$(BIN)/linecore simulate --out $@ --frames 2800 --seed 1
 
 format: .venv/dev
 	$(BIN)/ruff check --fix

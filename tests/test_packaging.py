@@ -28,7 +28,9 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel: zipfile.ZipFi
 def test_the_wheel_holds_the_model_the_migrations_and_the_types(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     assert "linecore_models/bundles/neu/model.json" in names
-    assert "linecore_models/bundles/neu/model.float16.tflite" in names
+    for file in ("model.int8.tflite", "model.float16.tflite", "novelty.npz"):
+        assert f"linecore_models/bundles/neu/{file}" in names
+    assert "linecore_models/templates/report.html.j2" in names
     assert any(name.startswith("linecore_db/migrations/versions/") for name in names)
     assert "linecore/py.typed" in names
 

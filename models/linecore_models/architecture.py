@@ -1,10 +1,11 @@
 """The network: a MobileNetV2 that was taught on ImageNet, three of its depths fused, and maps that say what lies where.
 
-The last step is a linear 1x1 convolution to one map for each label, then the mean of each map, a bias and softmax (Zhou
-et al. 2016, https://arxiv.org/abs/1512.04150). So ``mean(class map) + bias`` is the logit, and Grad-CAM of a label is
-its class map: no gradient is needed to explain, and a TFLite file can. The maps are fine, an eighth of the input's
-side, because coarse features that know much are enlarged and added to fine ones that know where (Lin et al. 2017,
-https://arxiv.org/abs/1612.03144).
+The last step is a 1x1 convolution to the evidence for each label, cell by cell; what is left of it above zero is the
+label's class map, whose mean and a bias make the logit (after Zhou et al. 2016, https://arxiv.org/abs/1512.04150). So
+Grad-CAM of a label is its class map: no gradient is needed to explain, and a TFLite file can. Evidence below zero is
+cut off because good steel all around must not outvote a small defect, nor its noise move the mean. The maps are fine,
+an eighth of the input's side, because coarse features that know much are enlarged and added to fine ones that know
+where (Lin et al. 2017, https://arxiv.org/abs/1612.03144).
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def build_model(
     """Return the network: float32 N x input_size x input_size x 1, grey, 0..255, named ``image``, to a dict of float32
 
     - ``scores`` (N x labels): probabilities,
-    - ``class_maps`` (N x h x w x labels, h = w = input_size / 8): their mean plus :func:`class_bias` is the logit,
+    - ``class_maps`` (N x h x w x labels, h = w = input_size / 8): never below 0, and the logit is their mean plus
+      :func:`class_bias`,
     - ``embedding`` (N x features): the means of the finest tap's features. Deeper ones have learnt to overlook what
       tells an unknown surface from a known one.
 
@@ -64,7 +66,7 @@ def build_model(
     backbone = _backbone(input_size, weights, alpha)
     taps = backbone(scaled) if weights == NO_WEIGHTS else backbone(scaled, training=False)
     kept = keras.layers.SpatialDropout2D(dropout, seed=seed, name="dropout")(_fused(taps, channels))
-    class_maps = keras.layers.Conv2D(labels, 1, use_bias=False, name="class_maps")(kept)
+    class_maps = keras.layers.ReLU(name="class_maps")(keras.layers.Conv2D(labels, 1, name="evidence")(kept))
     means = keras.layers.GlobalAveragePooling2D(name="class_means")(class_maps)
     outputs = {
         "scores": keras.layers.Softmax(name="scores")(ClassBias(name="logits")(means)),

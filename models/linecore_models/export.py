@@ -18,6 +18,7 @@ from linecore_models.bundle import sha256_of
 from linecore_models.conversion import convert
 from linecore_models.evaluation import agreement_of, scores_by_folder
 from linecore_models.interpreter import Session, find_runtime
+from linecore_models.keras_file import save_keras
 from linecore_models.manifest import (
     Agreement,
     Manifest,
@@ -127,7 +128,7 @@ def write_files(
     keras_file = None
     if with_keras:
         path = folder / KERAS_FILE
-        model.save(path)
+        save_keras(model, path)
         keras_file = ModelFile(**_described(path))
     return manifest.model_copy(update={"variants": files, "keras": keras_file})
 

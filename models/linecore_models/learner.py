@@ -41,9 +41,7 @@ class Learner:
         self._recipe = recipe
         self._machines = machines
         self._boxed = 1 - tf.constant([passes], tf.float32)
-        # Where no defect lies is good product; of several kinds of it, nobody told which.
-        self._placed = self._boxed if sum(passes) > 1 else tf.ones_like(self._boxed)
-        outputs = {"logits": model.get_layer("logits").output, "class_maps": model.output["class_maps"]}
+        outputs = {name: model.get_layer(name).output for name in ("logits", "evidence")}
         self._network = keras.Model(model.input, outputs)
         backbone = model.get_layer("backbone").trainable_variables
         known = {id(variable) for variable in backbone}
@@ -140,11 +138,11 @@ class Learner:
         """Return loss, the labels' part and the boxes' part of it, and how many are right, summed over the batch."""
         recipe = self._recipe
         answers = self._network(squares, training=True)
-        logits, class_maps = answers["logits"], answers["class_maps"]
-        told = told[:, tf.newaxis]
+        logits, evidence = answers["logits"], answers["evidence"]
+        boxed = self._boxed * told[:, tf.newaxis]
         of_label = label_loss(logits, truth, recipe.label_smoothing)
-        of_boxes = recipe.box_weight * cell_loss(class_maps, masks, truth, self._placed * told)
-        of_boxes += recipe.overlap_weight * overlap_loss(class_maps, masks, self._boxed * told)
+        of_boxes = recipe.box_weight * cell_loss(evidence, masks, truth, boxed)
+        of_boxes += recipe.overlap_weight * overlap_loss(evidence, masks, boxed)
         right = tf.cast(tf.equal(tf.argmax(logits, 1), tf.argmax(truth, 1)), tf.float32)
         return (
             tf.reduce_sum(weights * (of_label + of_boxes)),

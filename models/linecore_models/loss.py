@@ -8,14 +8,14 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-ABSENT = 0.3
+ABSENT = 0.6
 """What the class map of a label that is not on the picture counts beside those that are: they are many, and easy."""
 
 
-EVIDENCE = 4.0
+EVIDENCE = 8.0
 """Of a class map, for each unit of a cell's log-odds. A label's logit is the mean of its map: were the map itself the
-log-odds, a defect on a tenth of the picture would raise the logit by half a unit above that of good steel, and telling
-the two apart would take far larger numbers than the cells ask for."""
+log-odds, a defect on a tenth of the picture would raise the logit by less than one, and telling it from good steel
+would take far larger numbers than the cells ask for."""
 
 
 def label_loss(logits: tf.Tensor, truth: tf.Tensor, smoothing: float) -> tf.Tensor:
@@ -23,27 +23,26 @@ def label_loss(logits: tf.Tensor, truth: tf.Tensor, smoothing: float) -> tf.Tens
     return keras.losses.categorical_crossentropy(truth, logits, from_logits=True, label_smoothing=smoothing)
 
 
-def cell_loss(class_maps: tf.Tensor, masks: tf.Tensor, truth: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
-    """Return the sigmoid cross-entropy of class maps against boxes, the mean over cells and the sum over labels.
+def cell_loss(evidence: tf.Tensor, masks: tf.Tensor, truth: tf.Tensor, boxed: tf.Tensor) -> tf.Tensor:
+    """Return the sigmoid cross-entropy of the evidence against boxes, the mean over cells and the sum over labels.
 
-    *class_maps* and *masks*, shares of cells, are N x h x w x labels. *known* (N x labels) is 1 where somebody told
-    which cells are of the label, and 0 elsewhere.
+    *evidence*, the class maps before they are rectified, and *masks*, shares of cells, are N x h x w x labels. *boxed*
+    (N x labels) is 1 where the boxes of a label are known, 0 for pictures that nobody told of and for labels of good
+    product, which have no place.
     """
-    cells = tf.nn.sigmoid_cross_entropy_with_logits(labels=masks, logits=class_maps / EVIDENCE)
+    cells = tf.nn.sigmoid_cross_entropy_with_logits(labels=masks, logits=evidence / EVIDENCE)
     there = tf.maximum(truth, _present(masks))
-    counts = known * (there + ABSENT * (1 - there))
+    counts = boxed * (there + ABSENT * (1 - there))
     return tf.reduce_sum(tf.reduce_mean(cells, axis=(1, 2)) * counts, axis=1)
 
 
-def overlap_loss(class_maps: tf.Tensor, masks: tf.Tensor, boxed: tf.Tensor) -> tf.Tensor:
-    """Return how little the class maps of the labels that are there overlap with their boxes: 1 - Dice, summed.
-
-    *boxed* (N x labels) is 1 for the labels of defects whose boxes are known: good product has none.
+def overlap_loss(evidence: tf.Tensor, masks: tf.Tensor, boxed: tf.Tensor) -> tf.Tensor:
+    """Return how little the evidence for the labels that are there overlaps with their boxes: 1 - Dice, summed.
 
     It weighs a small defect like a large one (Milletari et al. 2016, https://arxiv.org/abs/1606.04797), which the loss
     of the cells does not.
     """
-    burning = tf.sigmoid(class_maps / EVIDENCE)
+    burning = tf.sigmoid(evidence / EVIDENCE)
     both = tf.reduce_sum(burning * masks, axis=(1, 2))
     either = tf.reduce_sum(burning + masks, axis=(1, 2))
     return tf.reduce_sum((1 - (2 * both + 1) / (either + 1)) * _present(masks) * boxed, axis=1)

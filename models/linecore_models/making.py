@@ -147,6 +147,7 @@ def make_bundle(
     )
     complete = with_trust(out, measured, material.division)
     write_manifest(out, complete)
+    around.run.forget()
     return complete
 
 

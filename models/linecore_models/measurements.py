@@ -85,6 +85,7 @@ class StressRow(_Section):
     severity: str
     accuracy: Proportion
     escapes: Proportion | None = Field(description="of the frames with a defect")
+    passed: Proportion | None = Field(None, description="defects that pass where a person looks below min_confidence")
     overkill: Proportion | None = Field(description="of the frames of good product")
     confidence: Share = Field(description="mean, of the labels that were answered")
     ece: Share
@@ -99,6 +100,9 @@ class Stress(_Section):
     worst: str = Field(description="condition and severity of the lowest accuracy")
     worst_accuracy: Proportion
     escapes: Proportion | None = Field(description="of the frames with a defect, all conditions together")
+    passed: Proportion | None = Field(
+        None, description="of these, where a person looks below the bundle's min_confidence"
+    )
     overkill: Proportion | None
 
 
@@ -107,6 +111,9 @@ class GoodSteel(_Section):
 
     least_share: Share = Field(description="of the image's shorter side, that both sides of a window have at least")
     overkill: Proportion = Field(description="given a defect's label")
+    rejected: Proportion | None = Field(
+        None, description="a FAIL where a person looks below the bundle's min_confidence; None where it has none"
+    )
     by_label: dict[str, Count] = Field(description="defect label -> windows that were given it")
 
 

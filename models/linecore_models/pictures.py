@@ -59,7 +59,7 @@ class Batch:
 
     squares: Image  # uint8, N x size x size x 1
     truth: FloatArray  # N x labels, 1 for the label and 0 elsewhere
-    masks: FloatArray  # N x h x w x labels: share of each cell in a box of the label; of good product, outside of all
+    masks: FloatArray  # N x h x w x labels: share of each cell of the class maps that lies in a box of the label
     told: FloatArray  # N, 1 where the masks are known and 0 where nobody told
     weights: FloatArray  # N
 
@@ -74,8 +74,6 @@ class Pictures:
         self._side = side
         self._augment = augment or Augmentation()
         self._places = {label: place for place, label in enumerate(teaching.labels)}
-        passes = [self._places[label] for label in teaching.pass_labels if label in self._places]
-        self._good = passes[0] if len(passes) == 1 else None  # what lies outside of all boxes
         self._kept: dict[str, Image] = {}
         self._bytes = 0
 
@@ -95,17 +93,9 @@ class Pictures:
             told[row] = image.boxes is not None or image.label in self._teaching.pass_labels
             weights.append(self._teaching.folder_weights.get(image.source, 1.0))
             for place, mask in lying.items():
-                masks[row, :, :, place] = self._shares(mask)
-            if told[row] and self._good is not None:
-                masks[row, :, :, self._good] = 1 - self._shares(
-                    np.maximum.reduce([np.zeros_like(picture), *lying.values()])
-                )
+                shares = cv2.resize(mask, (self._side, self._side), interpolation=cv2.INTER_AREA)
+                masks[row, :, :, place] = shares.astype(np.float32) / 255
         return Batch(squares, truth, masks, told, np.array(weights, np.float32))
-
-    def _shares(self, mask: Image) -> FloatArray:
-        """Return how much of each cell a mask covers, 0..1."""
-        shares = cv2.resize(mask, (self._side, self._side), interpolation=cv2.INTER_AREA)
-        return np.asarray(shares / np.float32(255), np.float32)
 
     def _seen(self, image: LabelledImage, rng: np.random.Generator) -> tuple[Image, dict[int, Image]]:
         """Return the whole picture or a window of it, with a mask for each label that has a box."""

@@ -20,16 +20,16 @@ class Recipe:
     input_size: int = 128  # pixels
     resize: Resize = "area"
     head_epochs: int = 2  # with the backbone frozen
-    fine_tune_epochs: int = 24  # with the backbone learning too, at most
-    patience: int = 8  # epochs of fine-tuning without a lower validation loss, then it stops
-    batch_size: int = 32
-    head_rate: float = 2e-3  # learning rate of the head at the start; it falls to zero by the last epoch
-    fine_tune_rate: float = 3e-4  # of the backbone, when it begins to learn
+    fine_tune_epochs: int = 60  # with the backbone learning too, at most
+    patience: int = 20  # epochs of fine-tuning without a lower validation loss, then it stops
+    batch_size: int = 16
+    head_rate: float = 1.5e-3  # learning rate of the head at the start; it falls to zero by the last epoch
+    fine_tune_rate: float = 1e-4  # of the backbone, when it begins to learn; at 3e-4 it forgot what it knew
     weight_decay: float = 1e-4
     dropout: float = 0.1
     label_smoothing: float = 0.02
-    box_weight: float = 1.0  # of the class maps against the boxes, cell by cell, beside the loss of the label
-    overlap_weight: float = 0.5  # of how little the class maps and the boxes overlap
+    box_weight: float = 12.0  # of the class maps against the boxes, cell by cell, beside the loss of the label
+    overlap_weight: float = 6.0  # of how little the class maps and the boxes overlap
     seed: int = 0
     time_budget: float | None = None  # seconds; plans the epochs in place of the numbers above
 

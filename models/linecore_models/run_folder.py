@@ -83,9 +83,13 @@ class RunFolder:
         part.replace(self.folder / CHECKPOINT)
 
     def end(self, course: Course) -> None:
-        """Draw the curves, and take away what was kept for going on."""
+        """Draw the curves. What was kept for going on stays: the kill may come before the bundle is written."""
         if self.writes:
             draw_curves(course, self.folder / CURVES)
+
+    def forget(self) -> None:
+        """Take away what was kept for going on; the bundle holds what was learnt."""
+        if self.writes:
             (self.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def _checkpoint(self) -> Checkpoint:

@@ -20,6 +20,9 @@ from linecore_models.heatmap import heatmap
 
 STAGES = 8
 
+HEADS = ("evidence", "class_maps")
+"""What the convolution that makes the class maps may be called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Randomised:
@@ -42,15 +45,15 @@ def randomise_downwards(
 ) -> tuple[Randomised, ...]:
     """Compare the class maps of *labels* (indices, one an image) before and after each of *stages*.
 
-    *squares* are uint8, N x size x size, of at least 11 px a side. The head, from the layer ``class_maps`` on, is the
-    first of two *stages* or more; the layers below it follow in parts of equal number. The values of each weight are
-    shuffled among themselves, so that the signal neither dies nor explodes. The model has its own weights back in the
-    end.
+    *squares* are uint8, N x size x size, of at least 11 px a side. The head, from the convolution that makes the class
+    maps on, is the first of two *stages* or more; the layers below it follow in parts of equal number. The values of
+    each weight are shuffled among themselves, so that the signal neither dies nor explodes. The model has its own
+    weights back in the end.
     """
     learnt = model.get_weights()
     before = _class_maps(model, squares, labels)
     layers = list(_from_the_head(model))
-    head = 1 + [layer.name for layer in layers].index("class_maps")
+    head = 1 + next(place for place, layer in enumerate(layers) if layer.name in HEADS)
     below = len(layers) - head
     bounds = sorted({head + round(below * stage / (stages - 1)) for stage in range(stages)})
     found = []

@@ -27,7 +27,7 @@ from linecore_models.measurements import (
     Stress,
     StressRow,
 )
-from linecore_models.stress import Endured, StressTable
+from linecore_models.stress import Endured, StressTable, judged_good, sure
 
 
 def gate_of(confusion: Confusion, manifest: Manifest) -> tuple[Proportion | None, Proportion | None]:
@@ -77,9 +77,12 @@ def good_steel_section(exhibits: Exhibits) -> GoodSteel | None:
     manifest = exhibits.manifest
     answered = Counter(manifest.labels[index] for index in exhibits.window_answers.scores.argmax(axis=1))
     rejected = {label: answered[label] for label in manifest.labels if label not in manifest.pass_labels}
+    scores = exhibits.window_answers.scores
+    failed = int((sure(scores, manifest) & ~judged_good(scores, manifest)).sum())
     return GoodSteel(
         least_share=JUDGING_SHARE,
         overkill=Proportion.of(sum(rejected.values()), len(exhibits.windows)),
+        rejected=None if manifest.min_confidence is None else Proportion.of(failed, len(exhibits.windows)),
         by_label=rejected,
     )
 
@@ -96,6 +99,7 @@ def stress_section(table: StressTable, truth: Indices, manifest: Manifest) -> St
             severity=endured.severity,
             accuracy=Proportion.of(score.correct, score.of),
             escapes=_proportion(score.escapes, defects),
+            passed=_proportion(endured.passed, defects),
             overkill=_proportion(score.overkill, good),
             confidence=endured.confidence,
             ece=endured.calibration_error,
@@ -109,6 +113,7 @@ def stress_section(table: StressTable, truth: Indices, manifest: Manifest) -> St
         worst=f"{worst.condition}, {worst.severity}",
         worst_accuracy=Proportion.of(worst.score.correct, worst.score.of),
         escapes=_proportion(table.escapes, defects * len(table.rows)),
+        passed=_proportion(table.passed, defects * len(table.rows)),
         overkill=_proportion(table.overkill, good * len(table.rows)),
     )
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from linecore.inspection import Image
+from linecore.inspection import FloatArray, Image
 from linecore_models import conditions as line
 from linecore_models.answers import Ask
 from linecore_models.calibration import reliability_of
@@ -43,6 +44,7 @@ class Endured:
     interval: tuple[float, float]  # Wilson, 95 %, of the accuracy
     confidence: float  # mean, of the labels that were answered
     calibration_error: float  # expected calibration error, 0..1
+    passed: int  # defects that pass on a line that asks a person below the bundle's min_confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class StressTable:
     def escapes(self) -> int:
         """Defects that were given a pass label, under all conditions together."""
         return sum(row.score.escapes for row in self.rows)
+
+    @property
+    def passed(self) -> int:
+        """Those of them that pass on a line that asks a person below the bundle's min_confidence."""
+        return sum(row.passed for row in self.rows)
 
     @property
     def overkill(self) -> int:
@@ -184,10 +191,27 @@ def stress_table(
                 wilson_interval(score.correct, score.of),
                 float(scores.max(axis=1).mean()),
                 reliability_of(scores, truth).ece,
+                int((judged_good(scores, manifest) & ~np.isin(truth, _passes(manifest))).sum()),
             )
         )
     watch(len(rows), len(rows))
     return StressTable(rows[0], tuple(rows[1:]))
+
+
+def judged_good(scores: FloatArray, manifest: Manifest) -> npt.NDArray[np.bool_]:
+    """Return which frames are a PASS where a person is asked below the bundle's min_confidence; *scores* N x labels."""
+    return sure(scores, manifest) & np.isin(scores.argmax(axis=1), _passes(manifest))
+
+
+def sure(scores: FloatArray, manifest: Manifest) -> npt.NDArray[np.bool_]:
+    """Return for which frames nobody is asked: those of the bundle's min_confidence or more."""
+    # In float64, as a line compares: 0.8 of float32 is more than 0.8.
+    confident: npt.NDArray[np.bool_] = scores.max(axis=1).astype(np.float64) >= (manifest.min_confidence or 0.0)
+    return confident
+
+
+def _passes(manifest: Manifest) -> list[int]:
+    return [place for place, label in enumerate(manifest.labels) if label in manifest.pass_labels]
 
 
 def looks(images: Sequence[LabelledImage], manifest: Manifest, seed: int) -> tuple[Image, Indices]:

@@ -21,7 +21,7 @@ def model(weights: Path) -> keras.Model:
     """A network for three labels at 96 px, whose head was given numbers."""
     model = build_model(3, 96, weights=str(weights), alpha=ALPHA, channels=CHANNELS)
     rng = np.random.default_rng(0)
-    model.get_layer("class_maps").kernel.assign(rng.normal(0, 0.1, (1, 1, CHANNELS, 3)))
+    model.get_layer("evidence").kernel.assign(rng.normal(0, 0.1, (1, 1, CHANNELS, 3)))
     model.get_layer("logits").bias.assign([0.5, -1.0, 0.25])
     return model
 
@@ -46,6 +46,12 @@ def test_the_mean_of_a_class_map_plus_the_bias_is_the_logit(model: keras.Model, 
     logits = outputs["class_maps"].numpy().mean(axis=(1, 2)) + class_bias(model)
     softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert outputs["scores"].numpy() == pytest.approx(softmax, abs=1e-5)
+
+
+def test_class_maps_are_the_evidence_above_zero(model: keras.Model, frames: FloatArray) -> None:
+    evidence = keras.Model(model.input, model.get_layer("evidence").output)(frames).numpy()
+    assert evidence.min() < 0 < evidence.max()
+    assert model(frames, training=False)["class_maps"].numpy() == pytest.approx(np.maximum(evidence, 0), abs=1e-5)
 
 
 def test_the_embedding_is_the_mean_of_the_finest_taps_features(model: keras.Model, frames: FloatArray) -> None:

@@ -69,6 +69,20 @@ def test_a_table_in_a_data_folder_means_the_images_of_that_folder(tmp_path: Path
         with_boxes(images, table(tmp_path, "crazing/1.png,crazing,1,1,2,2"))
 
 
+def test_of_several_files_each_adds_and_a_later_one_has_the_last_word(
+    tmp_path: Path, images: Sequence[LabelledImage]
+) -> None:
+    (first := tmp_path / "first").mkdir()
+    (second := tmp_path / "second").mkdir()
+    boxed = with_boxes(
+        images,
+        table(first, "crazing_1.png,crazing,1,1,8,9", "crazing_2.png,crazing,1,1,8,9"),
+        table(second, "crazing_2.png,crazing,3,3,4,4"),
+    )
+    assert boxed[0].boxes == (Box(0, 0, 8, 9, "crazing"),)
+    assert boxed[1].boxes == (Box(2, 2, 4, 4, "crazing"),)
+
+
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [

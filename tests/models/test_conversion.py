@@ -21,7 +21,7 @@ LABELS = tuple(LEVELS)
 def model(weights: Path) -> keras.Model:
     """A network at 64 px, with 4 x 4 maps, that was not trained but has numbers in its head."""
     model = build_model(3, 2 * SIDE, weights=str(weights), alpha=ALPHA)
-    kernel = model.get_layer("class_maps").kernel
+    kernel = model.get_layer("evidence").kernel
     kernel.assign(np.random.default_rng(0).normal(0, 0.1, kernel.shape))
     model.get_layer("logits").bias.assign([0.5, -0.5, 0.25])
     return model

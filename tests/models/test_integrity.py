@@ -19,6 +19,7 @@ from linecore_models.integrity import (
     Alike,
     check_integrity,
     detail,
+    readable,
     similarity_of,
     without_leaks,
 )
@@ -94,6 +95,14 @@ def test_everything_that_is_wrong_is_found(folder: Path) -> None:
     assert found.contradictions == found.near
     assert found.leaks == (*found.exact, *found.near)
     assert found.indistinct == ()
+
+
+def test_files_that_are_no_images_are_in_no_part(folder: Path) -> None:
+    good, other = written(folder, "1", steel(0)), written(folder, "2", steel(1))
+    broken = replace(good, path=folder / "scratches" / "3.png")
+    broken.path.write_bytes(b"no image")
+    division = Division((good, broken), (other,), ())
+    assert readable(division, check_integrity(division)) == Division((good,), (other,), ())
 
 
 def test_copies_in_one_part_are_no_leak_and_only_exact_ones_are_told(folder: Path) -> None:

@@ -58,7 +58,7 @@ def test_two_machines_learn_the_same_and_what_one_would(tmp_path: Path) -> None:
     around = Surroundings(RunFolder(alone), Notes(), lambda: 0.0)
     taught = train(network(dropout=0.0), teaching_in(dots), drawn_validation(), RECIPE, around, {}).model
     assert all(np.allclose(one, same, atol=1e-4) for one, same in zip(plain, taught.get_weights(), strict=True))
-    assert len(list((outs[0] / "plain").iterdir())) == len(list(alone.iterdir())) == 3
+    assert len(list((outs[0] / "plain").iterdir())) == len(list(alone.iterdir())) == 4
     assert list((outs[1] / "plain").iterdir()) == []
 
 

@@ -49,6 +49,14 @@ def test_what_the_training_left_out_taught_nothing(tmp_path: Path) -> None:
     assert division_of(images, manifest).train == ()
 
 
+def test_what_could_not_be_read_taught_nothing(tmp_path: Path) -> None:
+    images = read_folders([write_judged(tmp_path / "plates")])
+    manifest = manifest_of(images)
+    card = DataCard(counts={}, unreadable=("plates/patches/3.png",))
+    manifest = manifest.model_copy(update={"data": manifest.data.model_copy(update={"card": card})})
+    assert of_part("train", images, manifest) == ()
+
+
 def test_images_that_the_model_was_not_made_from_can_only_judge_it(tmp_path: Path) -> None:
     manifest = manifest_of(read_folders([write_judged(tmp_path / "plates")]))
     changed = shutil.copytree(tmp_path / "plates", tmp_path / "new" / "plates")

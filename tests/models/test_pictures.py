@@ -59,16 +59,10 @@ def test_a_picture_comes_with_its_label_its_weight_and_where_the_defect_lies(tea
     assert batch.masks[0, :, :, 0].max() == 0
 
 
-def test_good_product_lies_outside_of_all_boxes_where_somebody_told(teaching: Teaching) -> None:
-    masks = first(teaching, [0, 1, 2]).masks
-    assert (masks[0, :, :, 1] + masks[0, :, :, 2]).tolist() == np.ones((4, 4)).tolist()
-    assert masks[1].max() == 0
-    assert masks[2, :, :, 1].min() == 1
-
-
-def test_of_two_kinds_of_good_product_nobody_told_which_lies_where(teaching: Teaching) -> None:
-    two = Teaching(teaching.images, LABELS, ("ok", "crazing"), {}, {})
-    assert first(two, [0, 2]).masks[..., :2].max() == 0
+def test_good_product_has_no_place_and_that_is_told(teaching: Teaching) -> None:
+    batch = first(teaching, [1, 2])
+    assert batch.masks.max() == 0
+    assert batch.told.tolist() == [0, 1]
 
 
 def test_a_picture_is_the_same_in_the_same_epoch_and_another_in_the_next(teaching: Teaching) -> None:

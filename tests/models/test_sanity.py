@@ -27,7 +27,7 @@ def deep() -> keras.Model:
         name="backbone",
     )
     image = keras.Input((SIZE, SIZE, 1), name="image")
-    maps = keras.layers.Conv2D(len(LABELS), 1, use_bias=False, name="class_maps")(inner(image))
+    maps = keras.layers.ReLU(name="class_maps")(keras.layers.Conv2D(len(LABELS), 1, name="evidence")(inner(image)))
     means = keras.layers.GlobalAveragePooling2D()(maps)
     logits = keras.layers.Dense(len(LABELS), name="logits")(means)
     return keras.Model(image, {"scores": keras.layers.Softmax()(logits), "class_maps": maps})
@@ -35,7 +35,7 @@ def deep() -> keras.Model:
 
 def test_layers_are_made_random_from_the_head_down_in_nested_models_too(deep: keras.Model, squares: Image) -> None:
     found = randomise_downwards(deep, squares, [2] * 4, np.random.default_rng(0), stages=3)
-    assert [(one.layer, one.layers) for one in found] == [("class_maps", 2), ("last", 3), ("first", 4)]
+    assert [(one.layer, one.layers) for one in found] == [("evidence", 2), ("last", 3), ("first", 4)]
 
 
 def test_the_model_has_its_own_weights_back(deep: keras.Model, squares: Image) -> None:

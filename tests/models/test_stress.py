@@ -12,7 +12,9 @@ from linecore_models.manifest import Manifest
 from linecore_models.stress import (
     CLEAN,
     CONDITIONS,
+    LOOKS,
     Condition,
+    looks,
     stress_table,
     stressed_squares,
 )
@@ -72,7 +74,16 @@ def test_the_mean_the_worst_and_the_sums_are_those_of_the_conditions(
 def test_what_turns_every_defect_to_good_steel_is_an_escape(images: list[LabelledImage], manifest: Manifest) -> None:
     fog = Condition("fog", "thick", lambda image, _: np.full_like(image, 128))
     table = stress_table(images, by_contrast, manifest, conditions=(fog,))
-    assert (table.escapes, table.overkill) == (3, 0)
+    assert (table.escapes, table.overkill, table.passed) == (3, 0, 3)
+
+
+def test_what_a_person_looks_at_does_not_pass(images: list[LabelledImage], manifest: Manifest) -> None:
+    """The confidence is 0.8 for every frame."""
+    fog = Condition("fog", "thick", lambda image, _: np.full_like(image, 128))
+    for limit, passed in ((0.79, 3), (0.81, 0)):
+        limited = manifest.model_copy(update={"min_confidence": limit})
+        table = stress_table(images, by_contrast, limited, conditions=(fog,))
+        assert (table.escapes, table.passed) == (3, passed)
 
 
 def test_the_same_pictures_come_again_in_whatever_order(images: list[LabelledImage], manifest: Manifest) -> None:
@@ -102,6 +113,17 @@ def test_the_picture_is_changed_before_it_is_resized(images: list[LabelledImage]
     assert seen == [(64, 96)]
     assert squares.shape == (1, SIZE, SIZE)
     assert squares.dtype == np.uint8
+
+
+def test_looks_are_each_image_clean_and_under_a_few_conditions(images: list[LabelledImage], manifest: Manifest) -> None:
+    squares, truth = looks(images, manifest, 0)
+    assert squares.shape == (4 * (1 + LOOKS), SIZE, SIZE)
+    assert truth.tolist()[:4] == [0, 1, 2, 2]
+    assert np.bincount(truth).tolist() == [4, 4, 8]
+    assert np.array_equal(squares[:4], stressed_squares(images, CLEAN, manifest, 0))
+    # Every condition has its share of many images.
+    many = [images[0]] * len(CONDITIONS)
+    assert len(looks(many, manifest, 0)[0]) == (1 + LOOKS) * len(CONDITIONS)
 
 
 def test_progress_is_told(images: list[LabelledImage], manifest: Manifest) -> None:

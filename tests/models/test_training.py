@@ -40,7 +40,8 @@ def network(seed: int = 0, *, dropout: float = 0.2, batch_norm: bool = False) ->
         convolved = keras.layers.BatchNormalization()(convolved)
     backbone = keras.Model(inside, convolved, name="backbone")
     features = keras.layers.SpatialDropout2D(dropout, seed=seed)(backbone(scaled))
-    class_maps = keras.layers.Conv2D(len(LABELS), 1, use_bias=False, name="class_maps")(features)
+    evidence = keras.layers.Conv2D(len(LABELS), 1, name="evidence")(features)
+    class_maps = keras.layers.ReLU(name="class_maps")(evidence)
     logits = ClassBias(name="logits")(keras.layers.GlobalAveragePooling2D()(class_maps))
     return keras.Model(image, {"scores": keras.layers.Softmax()(logits), "class_maps": class_maps})
 
@@ -158,7 +159,7 @@ def test_only_the_head_learns_while_the_backbone_is_frozen(
     before, after = (model.get_layer("backbone").get_weights() for model in (network(), taught.model))
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
     assert not np.array_equal(
-        network().get_layer("class_maps").kernel, taught.model.get_layer("class_maps").kernel.numpy()
+        network().get_layer("evidence").kernel.numpy(), taught.model.get_layer("evidence").kernel.numpy()
     )
 
 
@@ -177,7 +178,8 @@ def test_the_best_epochs_weights_are_kept(whole: tuple[Taught, Notes, Path], val
 
 def test_a_run_leaves_settings_a_log_and_curves(whole: tuple[Taught, Notes, Path]) -> None:
     taught, _, folder = whole
-    assert sorted(path.name for path in folder.iterdir()) == ["training.csv", "training.json", "training.png"]
+    written = ["checkpoint.npz", "training.csv", "training.json", "training.png"]
+    assert sorted(path.name for path in folder.iterdir()) == written
     assert json.loads((folder / "training.json").read_text()) == {"seed": 3, "rate": 0.05}
     with (folder / "training.csv").open() as log:
         rows = list(csv.DictReader(log))
@@ -207,6 +209,18 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     assert resumed.course == whole[0].course
     assert all(np.array_equal(one, other) for one, other in zip(weights(whole[0]), weights(resumed), strict=True))
     assert (tmp_path / "training.csv").read_text() == (whole[2] / "training.csv").read_text()
+
+
+def test_a_run_that_was_killed_after_its_last_epoch_learns_no_more(
+    whole: tuple[Taught, Notes, Path], teaching: Teaching, validation: Validation, tmp_path: Path
+) -> None:
+    run(tmp_path, teaching, validation)
+    notes = Notes()
+    again = run(tmp_path, teaching, validation, notes=notes, resume=True)
+    assert notes.epochs == []
+    assert all(np.array_equal(one, other) for one, other in zip(weights(whole[0]), weights(again), strict=True))
+    RunFolder(tmp_path).forget()
+    assert not (tmp_path / "checkpoint.npz").exists()
 
 
 def test_a_run_with_other_settings_is_not_gone_on_with(

@@ -44,19 +44,24 @@ class Finish:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Self:
-        """Return the finish of a new coil."""
+        """Return the finish of a new coil: two in three are smooth and rather dark, the others rough and cloudy.
+
+        So is the good steel between the defects of NEU. Bright and evenly grainy is what NEU calls a pitted surface:
+        clean steel that was drawn like that could not be told from it.
+        """
         uniform = rng.uniform
+        rough = rng.random() < 1 / 3
         return cls(
-            level=uniform(60, 200),
+            level=uniform(80, 150) if rough else uniform(50, 135),
             tilt=uniform(-0.25, 0.25),
             bow=uniform(-0.05, 0.2),
             bands=uniform(0.02, 0.09),
             streaks=uniform(0.004, 0.025),
-            mottle=uniform(0.01, 0.045),
+            mottle=uniform(0.045, 0.065) if rough else uniform(0.01, 0.03),
             drift=uniform(0.02, 0.08),
             chatter=uniform(0.0, 0.012),
             chatter_period=uniform(18, 90),
-            grain=math.exp(uniform(math.log(0.015), math.log(0.1))),
+            grain=uniform(0.065, 0.095) if rough else uniform(0.014, 0.032),
             grain_x=uniform(0.55, 0.95),
             grain_y=uniform(0.55, 1.0),
             brush=uniform(0.2, 1.2) if rng.random() < 0.4 else 0.0,

@@ -1,0 +1,85 @@
+"""``make novelty``: the ways to measure novelty side by side, on what chooses and judges nothing afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from linecore.inspection import Image
+from linecore_models.answers import Ask, open_runner
+from linecore_models.box_files import with_boxes
+from linecore_models.bundle import find_bundle, load_bundle
+from linecore_models.dataset import read_folders
+from linecore_models.good_steel import with_good_steel
+from linecore_models.manifest import Manifest
+from linecore_models.novelty_methods import KEPT, Seen, compare
+from linecore_models.parts import division_of
+from linecore_models.preprocessing import preprocess
+from linecore_models.separation import Separation
+from linecore_models.stress import looks
+from linecore_models.textures import CHOOSING, draw_textures
+from linecore_models.trust import TEXTURE_SIDE, TEXTURES
+
+
+def study_table(found: Mapping[str, Mapping[str, Separation]]) -> Table:
+    """Return the methods by their mean AUROC over the families, the best first, and false alarms at 95 % caught."""
+    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title="AUROC, mean and worst family", title_justify="left")
+    for name in ("method", "mean", "worst", "family", "false alarms"):
+        table.add_column(name, justify="left" if name in ("method", "family") else "right")
+    for method, families in sorted(found.items(), key=lambda item: -_mean(item[1])):
+        family, worst = min(families.items(), key=lambda item: item[1].auroc)
+        alarms = np.mean([one.false_positive_rate for one in families.values()])
+        name = f"[bold]{method}[/bold]" if method == KEPT else method
+        table.add_row(name, f"{_mean(families):.4f}", f"{worst.auroc:.4f}", family, f"{alarms:.1%}")
+    return table
+
+
+def _mean(families: Mapping[str, Separation]) -> float:
+    return float(np.mean([one.auroc for one in families.values()]))
+
+
+def _seen(ask: Ask, squares: Image, bias: np.typing.NDArray[np.float64]) -> Seen:
+    answers = ask(squares)
+    return Seen(answers.embedding, (answers.class_maps.mean(axis=(1, 2)) + bias).astype(np.float32))
+
+
+def _squares(images: Image, manifest: Manifest) -> Image:
+    size = manifest.input_size
+    return np.stack([preprocess(image, size, manifest.resize)[..., 0] for image in images]).astype(np.uint8)
+
+
+@click.command()
+@click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--boxes", multiple=True, type=click.Path(path_type=Path), help="Where the defects lie.")
+@click.option("--model", default="neu", show_default=True, help="A bundled model, or the folder of your own.")
+def study(data: tuple[Path, ...], boxes: tuple[Path, ...], model: str) -> None:
+    """Compare ways to measure novelty on DATA, the folders that the model was trained on."""
+    bundle = load_bundle(find_bundle(model, Path()))
+    manifest = bundle.manifest
+    division = division_of(with_boxes(read_folders(data), *boxes), manifest)
+    if manifest.pass_labels:
+        division = with_good_steel(division, manifest.pass_labels[0])
+    ask = open_runner(bundle, bundle.servable()[0])
+    bias = np.array([manifest.bias[label] for label in manifest.labels])
+    rng = np.random.default_rng(manifest.split.seed)
+    drawn = [division.train[index] for index in sorted(rng.permutation(len(division.train))[:1500].tolist())]
+    squares, truth = looks(drawn, manifest, manifest.split.seed)
+    known, _ = looks(division.validation, manifest, manifest.split.seed)
+    textures = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
+    found = compare(
+        _seen(ask, squares, bias),
+        truth,
+        _seen(ask, known, bias),
+        {family: _seen(ask, _squares(images, manifest), bias) for family, images in textures.items()},
+    )
+    Console().print(study_table(found))
+
+
+if __name__ == "__main__":
+    study()

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from linecore.errors import ConfigError
+from linecore_models.model_card import BEGIN, END, make_card, write_card, write_surfaces
+from linecore_models.textures import JUDGING
+from tests.models.conftest import write_plates
+
+
+@pytest.fixture(scope="module")
+def page(trained: Path, plates: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A card of the tiny bundle, and what the command said."""
+    folder = tmp_path_factory.mktemp("card")
+    (page := folder / "card.md").write_text(f"# Card\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
+    (boxes := folder / "boxes.csv").write_text(
+        "image,label,xmin,ymin,xmax,ymax\n"
+        + "".join(
+            f"{label}/{label}_{n}.png,{label},1,1,16,32\n" for label in ("patches", "scratches") for n in range(1, 21)
+        )
+    )
+    drawn = write_plates(folder / "drawn", {"ok": 2, "patches": 2, "scratches": 2}, seed=9)
+    arguments = [plates, drawn, "--boxes", boxes, "--model", trained, "--page", page]
+    told = CliRunner().invoke(make_card, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert told.exit_code == 0, told.output
+    return page, told.stdout
+
+
+def test_the_figures_stand_between_the_marks_and_the_rest_stays(page: tuple[Path, str]) -> None:
+    text = page[0].read_text()
+    assert text.startswith(f"# Card\n\n{BEGIN}\n`tiny` 1, int8, file ")
+    assert text.endswith(f"{END}\n\nThe end.\n")
+    assert "old" not in text
+    assert "| six-class accuracy, clean | 9 of 9 (100.0 %, 95 % interval 70.1 to 100.0 %) | ≥ 99.7 % | yes |" in text
+    for heading in ("By class", "Where heat maps point", "Other surfaces", "As it is served", "conditions of a line"):
+        assert heading in text
+    assert text.count("| Gaussian noise | sigma 20 |") == 1
+
+
+def test_every_aim_is_told_whether_it_is_met_or_missed(page: tuple[Path, str]) -> None:
+    told = page[1].splitlines()
+    assert len(told) == 14
+    assert all(line.startswith(("met ", "MISSED")) for line in told)
+    # Half of each plate is boxed and all of it is bright: the heat cannot know which half.
+    assert any(line.startswith("MISSED  energy in the boxes") for line in told)
+
+
+def test_charts_lie_beside_the_page(page: tuple[Path, str]) -> None:
+    folder = page[0].with_suffix("")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "novelty.svg",
+        "ranking.svg",
+        "reliability.svg",
+        "thresholds.svg",
+    ]
+    for path in folder.iterdir():
+        assert path.read_text().startswith("<svg ")
+        assert "xmlns=" in path.read_text()[:600]
+        assert f"(card/{path.name})" in page[0].read_text()
+
+
+def test_a_page_without_marks_is_refused(tmp_path: Path) -> None:
+    (page := tmp_path / "page.md").write_text("# Nothing\n")
+    with pytest.raises(ConfigError, match="has no lines <!-- make card --> and"):
+        write_card(page, "figures")
+
+
+def test_other_surfaces_are_textures_that_chose_nothing_and_photographs(tmp_path: Path) -> None:
+    textures, photographs = write_surfaces(tmp_path)
+    assert {folder.name for folder in textures.iterdir()} == JUDGING.keys()
+    natural = {folder.name for folder in photographs.iterdir()}
+    assert {"brick", "grass", "gravel"} <= natural
+    assert "logo" not in natural
