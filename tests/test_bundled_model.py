@@ -5,13 +5,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from linecore_models.answers import open_runner
 from linecore_models.bundle import find_bundle, load_bundle
+from linecore_models.dataset import read_folders
+from linecore_models.parts import of_part
+from linecore_models.preprocessing import preprocess
+from linecore_models.stress import CONDITIONS, stress_table
+from linecore_models.textures import checkers, draw_textures, text
 
 HERE = Path()
 KERAS = ("--classifier", "keras")
-REAL_TEST_ACCURACY = 0.983  # what the recipe was asked for, on held-out blocks
+REAL_TEST_ACCURACY = 0.99  # on held-out blocks
+HARDEST = {
+    ("Gaussian noise", "sigma 20"),
+    ("motion blur", "9 px down the columns"),
+    ("contrast", "x 0.4"),
+    ("salt-and-pepper", "1 % of the pixels"),
+}
+WORST_ACCURACY, MEAN_ACCURACY = 0.92, 0.95  # under these
 DRAWN_TEST_ACCURACY = 0.95
 
 
@@ -51,11 +65,35 @@ def test_every_answer_is_complete(inspected: dict[str, dict[str, object]]) -> No
 
 def test_the_variants_that_ship_answer_like_the_keras_model() -> None:
     manifest = load_bundle(find_bundle("neu", HERE)).manifest
-    assert manifest.variants
+    assert list(manifest.variants) == ["int8", "float16"]
     for variant in manifest.variants.values():
         assert variant.parity is not None
         agreement = variant.parity.top1_agreement
-        assert agreement.agree / agreement.of >= 0.99
+        assert agreement.agree / agreement.of >= 0.995
+
+
+def test_held_out_steel_holds_under_the_worst_of_a_line(neu: Path) -> None:
+    """A few of the conditions; `make card` measures all 46."""
+    bundle = load_bundle(find_bundle("neu", HERE))
+    images = of_part("test", read_folders([neu]), bundle.manifest)
+    chosen = [one for one in CONDITIONS if (one.name, one.severity) in HARDEST]
+    assert len(chosen) == len(HARDEST)
+    table = stress_table(images, open_runner(bundle, "int8"), bundle.manifest, conditions=chosen)
+    assert table.clean.score.accuracy >= REAL_TEST_ACCURACY
+    assert table.worst.score.accuracy >= WORST_ACCURACY, table.worst
+    assert table.mean >= MEAN_ACCURACY
+
+
+def test_it_notices_what_is_no_steel() -> None:
+    bundle = load_bundle(find_bundle("neu", HERE))
+    novelty, manifest = bundle.novelty(), bundle.manifest
+    assert novelty is not None
+    assert manifest.max_novelty is not None
+    ask = open_runner(bundle, "int8", threads=1)
+    boards = draw_textures({"checkers": checkers, "text": text}, 20, 200, np.random.default_rng(3))
+    for images in boards.values():
+        squares = np.stack([preprocess(image, manifest.input_size, manifest.resize)[..., 0] for image in images])
+        assert (novelty(ask(squares.astype(np.uint8)).embedding) > manifest.max_novelty).mean() >= 0.95
 
 
 def test_real_steel_gets_the_label_that_the_keras_model_gives(
@@ -63,7 +101,7 @@ def test_real_steel_gets_the_label_that_the_keras_model_gives(
 ) -> None:
     keras = {str(Path(str(one["source"])).relative_to(neu)): one for one in run("inspect", neu, "--json", *KERAS)}
     same = sum(inspected[name]["label"] == answer["label"] for name, answer in keras.items())
-    assert same / len(keras) >= 0.99, f"{same} of {len(keras)}"
+    assert same / len(keras) >= 0.995, f"{same} of {len(keras)}"
 
 
 def test_the_hot_spot_lies_on_the_defect_of_drawn_steel(tmp_path: Path) -> None:
@@ -83,10 +121,10 @@ def test_the_hot_spot_lies_on_the_defect_of_drawn_steel(tmp_path: Path) -> None:
 
 
 def points_at(peak: object, boxes: list[tuple[int, ...]]) -> bool:
-    """Say whether the peak lies in a box, give or take half a cell of the class map (200 px / 14 / 2)."""
+    """Say whether the peak lies in a box, give or take half a cell of the class map (200 px / 16 / 2)."""
     assert isinstance(peak, list)
     x, y = peak
-    return any(x0 - 7 <= x <= x1 + 7 and y0 - 7 <= y <= y1 + 7 for x0, y0, x1, y1 in boxes)
+    return any(x0 - 6 <= x <= x1 + 6 and y0 - 6 <= y <= y1 + 6 for x0, y0, x1, y1 in boxes)
 
 
 def run_quiet(*arguments: str | Path) -> None:

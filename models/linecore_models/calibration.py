@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
 
 from linecore.inspection import FloatArray
 
@@ -19,7 +21,7 @@ BINS = 15
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 """Beyond these no network's logits lie; a fit that ends at one of them has nothing to learn from."""
 
-HALVINGS = 60
+GRID = 121
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +68,36 @@ def nll_of(scores: FloatArray, truth: Indices) -> float:
 
 
 def fit_temperature(scores: FloatArray, truth: Indices) -> float:
-    """Return what to divide the logits by, for the probabilities to be as right as they can (least NLL).
+    """Return what to divide the logits by, for the probabilities to be as right as they can: of the least Brier score.
 
     *scores* (N x labels, untempered) are those of frames that did not teach. Give the validation frames as they are and
     under line conditions: a model makes mistakes there to learn from, and a line will show it such frames. Where it
-    makes none, the NLL alone would ask for a temperature of 0, confidence 1 for ever. So one more frame than were seen
-    is thought to be wrong (Platt 1999, Lin et al. 2007): of each frame 1 / (N + 2) counts as its second-best label.
+    makes none, a temperature of 0 would be best, confidence 1 for ever. So one more frame than were seen is thought to
+    be wrong (Platt 1999, Lin et al. 2007): of each frame 1 / (N + 2) counts as its second-best label.
 
-    The NLL is convex in 1 / temperature, and its slope the expected logit less the true one: halving finds where that
-    is zero. Labels and their order stay as they are.
+    The Brier score (Brier 1950) is proper like the likelihood that is common here, and bounded: of a few frames that
+    annotators labelled wrongly, each costs 2 at most, and cannot make all others look doubtful. Labels and their order
+    stay as they are.
     """
     logits = _logs(scores)
     rows = np.arange(len(truth))
     others = logits.copy()
     others[rows, truth] = -np.inf
     doubt = 1 / (len(truth) + 2)
-    wanted = (1 - doubt) * logits[rows, truth] + doubt * others.max(axis=1)
+    wanted = np.zeros_like(logits)
+    wanted[rows, truth] = 1 - doubt
+    wanted[rows, others.argmax(axis=1)] = doubt
 
-    def slope(inverse: float) -> float:
-        exponentials = np.exp(inverse * (logits - logits.max(axis=1, keepdims=True)))
-        expected = (exponentials * logits).sum(axis=1) / exponentials.sum(axis=1)
-        return float((expected - wanted).mean())
+    def brier(log_temperature: float) -> float:
+        exponentials = np.exp((logits - logits.max(axis=1, keepdims=True)) / math.exp(log_temperature))
+        probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return float(np.square(probabilities - wanted).sum(axis=1).mean())
 
-    low, high = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    return 2 / (low + high)
+    # It need not be convex: the best of a grid first, then what lies between its neighbours.
+    grid = np.linspace(math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE), GRID)
+    best = min(range(GRID), key=lambda place: brier(float(grid[place])))
+    bounds = grid[max(0, best - 1)], grid[min(GRID - 1, best + 1)]
+    return math.exp(float(minimize_scalar(brier, bounds=bounds, method="bounded", options={"xatol": 1e-7}).x))
 
 
 def _logs(scores: FloatArray) -> Floats:

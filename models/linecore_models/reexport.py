@@ -9,6 +9,7 @@ import numpy as np
 
 from linecore_models.answers import keras_outputs
 from linecore_models.bundle import Bundle, write_manifest
+from linecore_models.card import Card
 from linecore_models.dataset import LabelledImage, label_indices, load_squares
 from linecore_models.division import Division
 from linecore_models.export import HeldOut, write_files
@@ -21,19 +22,25 @@ from linecore_models.trust import with_trust
 
 
 def export_again(
-    bundle: Bundle, images: Sequence[LabelledImage], out: Path, *, variants: Sequence[VariantName], with_keras: bool
+    bundle: Bundle,
+    images: Sequence[LabelledImage],
+    out: Path,
+    *,
+    variants: Sequence[VariantName],
+    with_keras: bool,
+    card: Card | None = None,
 ) -> Manifest:
     """Write the bundle into the folder *out*, its own or another that is there, with new TFLite files.
 
     *images* are those that it was trained on, with their boxes if it had some: its training frames set the ranges of
-    the int8 numbers, its validation and test frames measure parity, and validation frames how far to trust it. All else
-    in model.json stays.
+    the int8 numbers, its validation and test frames measure parity, and validation frames how far to trust it. A *card*
+    takes the place of what the old one said. All else in model.json stays.
 
     Raises:
         ModelError: the bundle has no Keras model, or one that is damaged.
         ConfigError: the images are not those, or cannot be read.
     """
-    manifest = bundle.manifest
+    manifest = _carded(bundle.manifest, card) if card else bundle.manifest
     model = load_keras(bundle.verified_keras())
     division = _division(images, manifest)
     held = (*division.validation, *division.test)
@@ -61,6 +68,11 @@ def export_again(
     complete = with_trust(out, measured, division)
     write_manifest(out, complete)
     return complete
+
+
+def _carded(manifest: Manifest, card: Card) -> Manifest:
+    data = manifest.data.model_copy(update={"sources": card.sources or manifest.data.sources})
+    return manifest.model_copy(update={"licence": card.licence, "limits": card.limits, "data": data})
 
 
 def _division(images: Sequence[LabelledImage], manifest: Manifest) -> Division:

@@ -33,6 +33,10 @@ def drawn(rng: np.random.Generator, sharpness: float) -> tuple[FloatArray, Indic
     return (sure / sure.sum(axis=1, keepdims=True)).astype(np.float32), truth
 
 
+def brier(scores: FloatArray, truth: Indices) -> float:
+    return float(np.square(scores - np.eye(scores.shape[1])[truth]).sum(axis=1).mean())
+
+
 def test_bins_hold_confidence_accuracy_and_count() -> None:
     scores = np.array([[0.9, 0.1], [0.92, 0.08], [0.3, 0.7], [0.0, 1.0]], np.float32)
     found = reliability_of(scores, np.array([0, 1, 1, 1]))
@@ -75,12 +79,21 @@ def test_the_temperature_is_found_again_and_is_the_best(sharpness: float) -> Non
     scores, truth = drawn(np.random.default_rng(1), sharpness)
     temperature = fit_temperature(scores, truth)
     assert temperature == pytest.approx(sharpness, rel=0.06)
-    least = nll_of(tempered(scores, temperature), truth)
+    least = brier(tempered(scores, temperature), truth)
     for other in (0.97, 1.03):
-        assert nll_of(tempered(scores, temperature * other), truth) > least
+        assert brier(tempered(scores, temperature * other), truth) > least
     assert reliability_of(tempered(scores, temperature), truth).ece < 0.025
     if sharpness != 1:
         assert reliability_of(scores, truth).ece > 0.05
+
+
+def test_a_few_wrong_labels_do_not_make_all_frames_doubtful() -> None:
+    """95 frames right by a margin of 6 and five surely wrong: the likelihood would ask for confidence below 0.9."""
+    truth = (np.arange(100) >= 95).astype(np.int64)
+    margins = np.where(truth == 1, 12.0, 6.0)
+    first = 1 / (1 + np.exp(-margins))
+    scores = np.stack([first, 1 - first], axis=1).astype(np.float32)
+    assert tempered(scores, fit_temperature(scores, truth))[0, 0] > 0.93
 
 
 def test_probabilities_that_were_rounded_to_zero_are_survived() -> None:

@@ -72,6 +72,14 @@ def test_what_cannot_be_exported_is_one_sentence(trained: Path, exported: Path, 
     assert not (tmp_path / "new" / "model.json").exists()
 
 
+def test_a_card_takes_the_place_of_what_the_old_one_said(trained: Path, plates: Path, tmp_path: Path) -> None:
+    (card := tmp_path / "card.toml").write_text('licence = "Ours."\nlimits = ["Plates only."]\n')
+    run_export(trained, plates, "--variant", "float32", "--card", card, "--out", tmp_path / "new")
+    manifest = load_bundle(tmp_path / "new").manifest
+    assert (manifest.licence, manifest.limits) == ("Ours.", ("Plates only.",))
+    assert manifest.data.sources == load_bundle(trained).manifest.data.sources
+
+
 def test_a_bundle_may_be_exported_in_place(trained: Path, plates: Path, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(trained, tmp_path / "mine"))
     run_export(mine, plates, "--variant", "float32")

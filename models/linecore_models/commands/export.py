@@ -10,6 +10,7 @@ from rich.console import Console
 
 from linecore.errors import ConfigError
 from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
+from linecore_models.card import read_card
 from linecore_models.dataset import read_folders
 from linecore_models.manifest import VariantName
 from linecore_models.quiet import load_tensorflow
@@ -35,6 +36,11 @@ VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
     multiple=True,
     help="TFLite file that the bundle shall hold; may be given several times.  [default: all]",
 )
+@click.option(
+    "--card",
+    type=click.Path(path_type=Path),
+    help="TOML file with licence, limits and sources, in place of the old.",
+)
 @click.option("--keras/--no-keras", "with_keras", default=True, help="Whether it shall hold the Keras model.")
 def export(
     bundle: str,
@@ -42,6 +48,7 @@ def export(
     boxes: tuple[Path, ...],
     out: Path | None,
     variants: tuple[VariantName, ...],
+    card: Path | None,
     with_keras: bool,
 ) -> None:
     """Make the TFLite files of BUNDLE again from its Keras model, and measure each against it.
@@ -63,6 +70,7 @@ def export(
         raise ConfigError(f"--out is '{out}', which is a file; name a folder")
     if out.resolve() == loaded.folder.resolve() and not with_keras:
         raise ConfigError("--no-keras would leave the bundle without what it is exported from; name another --out")
+    written = read_card(card) if card else None
     images = read_folders(data)
     if boxes:
         from linecore_models.box_files import with_boxes
@@ -72,7 +80,7 @@ def export(
     from linecore_models.reexport import export_again
 
     out.mkdir(parents=True, exist_ok=True)
-    manifest = export_again(loaded, images, out, variants=variants or VARIANTS, with_keras=with_keras)
+    manifest = export_again(loaded, images, out, variants=variants or VARIANTS, with_keras=with_keras, card=written)
     console = Console()
     console.print(variants_table(manifest.variants))
     console.print(trust_sentence(manifest), highlight=False, soft_wrap=True)
