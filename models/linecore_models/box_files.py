@@ -66,7 +66,10 @@ def _with_boxes(images: Sequence[LabelledImage], path: Path) -> tuple[LabelledIm
 
 
 def _boxes_of(image: LabelledImage, rows: Sequence[_Row], labels: Sequence[str]) -> tuple[Box, ...]:
-    height, width = load_image(image).shape if rows else (0, 0)
+    try:
+        height, width = load_image(image).shape if rows else (0, 0)
+    except ConfigError:
+        return ()  # no image: whoever needs it says so, and training goes on without it
     return tuple(_box_of(row, labels, height, width) for row in rows)
 
 

@@ -72,7 +72,7 @@ def data_sentences(card: DataCard) -> Iterator[str]:
     if count := len(card.contradictions):
         first = " and ".join(card.contradictions[0])
         stands = "stands" if count == 1 else "stand"
-        yield f"{_count(count, 'picture')} {stands} under two labels, of which one must be wrong: the first is {first}"
+        yield f"{_count(count, 'picture')} {stands} under two labels, of which one may be wrong: the first is {first}"
     for parts, count in card.near_duplicates.items():
         yield f"{_count(count, 'pair')} of images in {parts} {'shows' if count == 1 else 'show'} much of the same"
     if count := card.indistinct:

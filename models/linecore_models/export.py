@@ -127,9 +127,12 @@ def write_files(
         )
     keras_file = None
     if with_keras:
-        path = folder / KERAS_FILE
-        save_keras(model, path)
-        keras_file = ModelFile(**_described(path))
+        path, known = folder / KERAS_FILE, manifest.keras
+        if known and path.is_file() and sha256_of(path) == known.sha256:
+            keras_file = known  # a bundle that is exported in place keeps the one file that cannot be made again
+        else:
+            save_keras(model, path)
+            keras_file = ModelFile(**_described(path))
     return manifest.model_copy(update={"variants": files, "keras": keras_file})
 
 

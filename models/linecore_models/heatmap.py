@@ -17,10 +17,10 @@ REGION_THRESHOLD = 0.5
 def heatmap(class_map: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Return the evidence for a label over a frame: float32, *shape* (height, width, ...), in 0..1, hottest point 1.
 
-    *class_map* (h x w) is what Grad-CAM sums up before it rectifies (Selvaraju et al. 2017, equation 2). Under a head
-    of 1x1 convolution and global average pooling that sum is the label's class map itself, but for a constant that the
-    scaling takes out, so no gradient is needed. It is enlarged before it is rectified: the heat then ends where the
-    evidence changes sign, not up to a cell beyond. All zero where nothing speaks for the label.
+    *class_map* (h x w) is what Grad-CAM sums up before it rectifies (Selvaraju et al. 2017, equation 2). Where a logit
+    is the mean of a map, that sum at the map's own layer is the map itself, but for a constant that the scaling takes
+    out, so no gradient is needed. It is enlarged before it is rectified: of a map that has signs, the heat then ends
+    where they change, not up to a cell beyond. All zero where nothing speaks for the label.
     """
     hot = np.maximum(_enlarged(class_map, shape), 0, dtype=np.float32)
     if not hot.any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from linecore.clock import Clock
@@ -20,7 +20,7 @@ from linecore_models.integrity import check_integrity
 from linecore_models.manifest import Manifest
 from linecore_models.measurements import Measurements, Part
 from linecore_models.novelty_measures import measure_novelty, read_others
-from linecore_models.parts import division_of, good_windows, of_part
+from linecore_models.parts import division_of, good_windows, left_out, of_part
 from linecore_models.sections import (
     calibration_section,
     curves_section,
@@ -115,7 +115,10 @@ def evaluate_bundle(
     findings = None
     if inquiry.integrity:
         watch("the data", 0, 1)
-        findings = findings_section(check_integrity(division))
+        gone = left_out(manifest)
+        # What was left out is looked at too: that it was found is what the reader must know.
+        meant = replace(division, train=(*division.train, *(image for image in images if image.name in gone)))
+        findings = findings_section(check_integrity(meant), gone)
     escapes, overkill = gate_of(metrics.confusion, manifest)
     found = Measurements(
         model=manifest.name,

@@ -82,10 +82,12 @@ def _frames(square: Image, class_map: FloatArray, steps: int) -> tuple[Image, Im
 def hottest_first(class_map: FloatArray, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
     """Return the pixels (flat indices) of an image of *shape* in the order of their heat.
 
-    The class map is not rectified for that: where the heat map is cold, it still says what is coldest.
+    Pixels of the same heat, such as all that have none, come in a drawn order: one along the rows would hide or show
+    whole rows, and be compared with a random map that has no such pixels.
     """
-    heat = cv2.resize(class_map.astype(np.float32), shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return np.argsort(-heat.ravel(), kind="stable")
+    heat = cv2.resize(class_map.astype(np.float32), shape[1::-1], interpolation=cv2.INTER_LINEAR).ravel()
+    drawn = np.random.default_rng(0).permutation(heat.size)
+    return np.lexsort((drawn, -heat))
 
 
 def replaced(image: Image, by: Image, order: npt.NDArray[np.int64], steps: int) -> Image:

@@ -13,7 +13,7 @@ from linecore_models.faithfulness import iou
 from linecore_models.heatmap import heatmap, segment
 
 CANDIDATES = tuple(round(0.01 * step, 2) for step in (*range(1, 30), *range(30, 92, 2)))
-"""Shares of the hottest point; finer where a box loss puts the border, near the sign change of the class map."""
+"""Shares of the hottest point; finer where a box loss puts the border, near where the evidence ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ class GoodSteel(_Section):
         None, description="a FAIL where a person looks below the bundle's min_confidence; None where it has none"
     )
     by_label: dict[str, Count] = Field(description="defect label -> windows that were given it")
+    ece: Share = Field(description="expected calibration error of the evaluated frames and these windows together")
 
 
 class Pointing(_Section):
@@ -210,7 +211,7 @@ class Finding(_Section):
     kind: str
     sentence: str
     files: tuple[str, ...]
-    parts: tuple[PartName, ...] = Field((), description="of the split, that these files are in")
+    parts: tuple[PartName, ...] = Field((), description="of the split, that these files are in; none was left out")
 
 
 class FrameAnswer(_Section):

@@ -34,7 +34,7 @@ def of_part(part: Part, images: Sequence[LabelledImage], manifest: Manifest) -> 
                     "its training images cannot be told; choose --split all"
                 )
         held = {name for names in manifest.split.files.values() for name in names}
-        return tuple(image for image in images if image.name not in held | _left_out(manifest))
+        return tuple(image for image in images if image.name not in held | left_out(manifest))
     names = manifest.split.files.get(part, ())
     wanted = set(names)
     found = tuple(image for image in images if image.name in wanted)
@@ -53,21 +53,21 @@ def division_of(images: Sequence[LabelledImage], manifest: Manifest) -> Division
     Those that the training left out are in none of the parts.
     """
     held = {name: part for part, names in manifest.split.files.items() for name in names}
-    left_out = _left_out(manifest)
+    without = left_out(manifest)
     hashes = folder_hashes(images)
     same = {folder for folder, digest in hashes.items() if manifest.data.folders.get(folder) == digest}
 
     def those(part: PartName) -> tuple[LabelledImage, ...]:
         def belongs(image: LabelledImage) -> bool:
             known = held.get(image.name, "train" if image.source in same else "test")
-            return known == part and image.name not in left_out
+            return known == part and image.name not in without
 
         return tuple(filter(belongs, images))
 
     return Division(those("train"), those("validation"), those("test"))
 
 
-def _left_out(manifest: Manifest) -> set[str]:
+def left_out(manifest: Manifest) -> set[str]:
     """Return the images that were in no part: broken ones, and those that showed what judges them."""
     card = manifest.data.card
     return {*card.left_out, *card.unreadable} if card else set()

@@ -52,9 +52,6 @@ def export_again(
         np.arange(len(held)) >= len(division.validation),
         frames_under_conditions(held, manifest, manifest.split.seed),
     )
-    for name, old in manifest.variants.items():
-        if name not in variants and out.resolve() == bundle.folder.resolve():
-            (out / old.file).unlink(missing_ok=True)
     measured = write_files(
         out,
         model,
@@ -67,6 +64,9 @@ def export_again(
     )
     complete = with_trust(out, measured, division)
     write_manifest(out, complete)
+    for name, old in manifest.variants.items():
+        if name not in variants and out.resolve() == bundle.folder.resolve():
+            (out / old.file).unlink(missing_ok=True)
     return complete
 
 

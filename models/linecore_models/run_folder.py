@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -101,7 +102,7 @@ class RunFolder:
                     kind: [kept[f"{kind}_{number}"] for number in range(sum(name.startswith(kind) for name in kept))]
                     for kind in ("weights", "momenta", "best")
                 }
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ConfigError(f"--resume: {path} cannot be read ({error}); begin anew without --resume") from None
         return Checkpoint(course, **arrays)
 

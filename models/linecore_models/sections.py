@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
 from linecore.inspection import FloatArray
 from linecore_models.calibration import reliability_of
 from linecore_models.curves import Curve
+from linecore_models.dataset import label_indices
 from linecore_models.evaluation import Confusion, Indices
 from linecore_models.exhibits import Exhibits
 from linecore_models.good_steel import JUDGING_SHARE
@@ -84,6 +85,10 @@ def good_steel_section(exhibits: Exhibits) -> GoodSteel | None:
         overkill=Proportion.of(sum(rejected.values()), len(exhibits.windows)),
         rejected=None if manifest.min_confidence is None else Proportion.of(failed, len(exhibits.windows)),
         by_label=rejected,
+        ece=reliability_of(
+            np.concatenate([exhibits.answers.scores, scores]),
+            np.concatenate([exhibits.truth, label_indices(exhibits.windows, manifest.labels)]),
+        ).ece,
     )
 
 
@@ -118,12 +123,12 @@ def stress_section(table: StressTable, truth: Indices, manifest: Manifest) -> St
     )
 
 
-def findings_section(integrity: Integrity) -> tuple[Finding, ...]:
-    """Return what was found about the data: what is certainly wrong first."""
-    return tuple(_findings(integrity))
+def findings_section(integrity: Integrity, left_out: Collection[str] = ()) -> tuple[Finding, ...]:
+    """Return what was found about the data, what is certainly wrong first; *left_out* names what taught nothing."""
+    return tuple(_findings(integrity, left_out))
 
 
-def _findings(integrity: Integrity) -> Iterator[Finding]:
+def _findings(integrity: Integrity, left_out: Collection[str]) -> Iterator[Finding]:
     for one in integrity.unreadable:
         yield Finding(kind="cannot be read", sentence=one.reason, files=(one.image.name,))
     for pair in sorted((*integrity.exact, *integrity.near), key=_gravity):
@@ -134,9 +139,14 @@ def _findings(integrity: Integrity) -> Iterator[Finding]:
         said.append(
             f"one is of the {first} images, the other of the {second} images" if pair.across else f"both {first}"
         )
+        gone = [image.path.name for image in (pair.first, pair.second) if image.name in left_out]
+        said += [f"{name} was left out" for name in gone]
         kind = "the same pixels twice" if pair.exact else "nearly the same picture"
         yield Finding(
-            kind=kind, sentence=f"{'; '.join(said)}.", files=(pair.first.name, pair.second.name), parts=pair.parts
+            kind=kind,
+            sentence=f"{'; '.join(said)}.",
+            files=(pair.first.name, pair.second.name),
+            parts=() if gone else pair.parts,
         )
     if integrity.indistinct:
         yield Finding(

@@ -68,7 +68,7 @@ def test_what_a_person_must_know_is_a_sentence_each() -> None:
         "good steel was mined between the boxes: 1 window to train, 0 windows to validate, 0 windows to test with",
         "1 file cannot be read, the first is neu/scratches/e.png",
         "1 pair of images has the same pixels, the first is neu/scratches/a.png and neu/scratches/b.png",
-        "1 picture stands under two labels, of which one must be wrong: the first is neu/scratches/d.png and "
+        "1 picture stands under two labels, of which one may be wrong: the first is neu/scratches/d.png and "
         "neu/patches/f.png",
         "2 pairs of images in validation and test show much of the same",
         "1 image resembles so many of its class that copies cannot be told from it; use --split FILE.csv:COLUMN where "

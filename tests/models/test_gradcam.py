@@ -63,10 +63,30 @@ def test_class_maps_are_grad_cam_on_real_images(neu: Path, layer: str | None) ->
 
 
 @pytest.mark.parametrize("layer", ["class_maps", None])
-def test_class_maps_are_grad_cam_of_the_features_that_they_are_made_of(
-    neu: Path, mobilenet: keras.Model, layer: str | None
-) -> None:
+def test_class_maps_are_grad_cam_at_their_own_layer(neu: Path, mobilenet: keras.Model, layer: str | None) -> None:
     assert_equal_maps(mobilenet, GradCam(mobilenet, layer), images(neu, each=1, size=128))
+
+
+def test_class_maps_are_gradient_times_feature_below_them(neu: Path, mobilenet: keras.Model) -> None:
+    """HiResCAM (Draelos and Carin 2020), but for the bias of the evidence where there is some."""
+    bias = mobilenet.get_layer("evidence").bias.numpy()
+    below = keras.Model(
+        mobilenet.input,
+        [
+            mobilenet.get_layer("around_relu").output,
+            mobilenet.get_layer("logits").output,
+            mobilenet.output["class_maps"],
+        ],
+    )
+    for batch in images(neu, each=1, size=128):
+        for label in range(6):
+            with tf.GradientTape() as tape:
+                features, logits, maps = below(batch, training=False)
+                logit = logits[0, label]
+            product = (tape.gradient(logit, features) * features).numpy()[0].sum(axis=-1)
+            class_map = maps.numpy()[0, ..., label]
+            expected = np.where(class_map > 0, class_map - bias[label], 0) / class_map.size
+            np.testing.assert_allclose(product, expected, atol=1e-5)
 
 
 def test_the_map_is_of_the_logit_and_not_of_the_probability() -> None:

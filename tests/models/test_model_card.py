@@ -15,7 +15,7 @@ from tests.models.conftest import write_plates
 def page(trained: Path, plates: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A card of the tiny bundle, and what the command said."""
     folder = tmp_path_factory.mktemp("card")
-    (page := folder / "card.md").write_text(f"# Card\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
+    (page := folder / "card.md").write_text(f"# Card\n\n{BEGIN}\nnothing yet\n{END}\n\nThe end.\n")
     (boxes := folder / "boxes.csv").write_text(
         "image,label,xmin,ymin,xmax,ymax\n"
         + "".join(
@@ -33,16 +33,16 @@ def test_the_figures_stand_between_the_marks_and_the_rest_stays(page: tuple[Path
     text = page[0].read_text()
     assert text.startswith(f"# Card\n\n{BEGIN}\n`tiny` 1, int8, file ")
     assert text.endswith(f"{END}\n\nThe end.\n")
-    assert "old" not in text
+    assert "nothing yet" not in text
     assert "| six-class accuracy, clean | 9 of 9 (100.0 %, 95 % interval 70.1 to 100.0 %) | ≥ 99.7 % | yes |" in text
-    for heading in ("By class", "Where heat maps point", "Other surfaces", "As it is served", "conditions of a line"):
+    for heading in ("By class", "Where heat maps point", "Other surfaces", "What a threshold", "conditions of a line"):
         assert heading in text
     assert text.count("| Gaussian noise | sigma 20 |") == 1
 
 
 def test_every_aim_is_told_whether_it_is_met_or_missed(page: tuple[Path, str]) -> None:
     told = page[1].splitlines()
-    assert len(told) == 14
+    assert len(told) == 13
     assert all(line.startswith(("met ", "MISSED")) for line in told)
     # Half of each plate is boxed and all of it is bright: the heat cannot know which half.
     assert any(line.startswith("MISSED  energy in the boxes") for line in told)

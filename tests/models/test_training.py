@@ -25,7 +25,15 @@ from linecore_models.training import Surroundings, Taught, Validation, train
 SIDE = 16
 LABELS = ("dot", "ok")
 RECIPE = Recipe(
-    weights="given", input_size=SIDE, head_epochs=1, fine_tune_epochs=2, batch_size=8, head_rate=0.05, seed=3
+    weights="given",
+    input_size=SIDE,
+    head_epochs=1,
+    fine_tune_epochs=2,
+    batch_size=8,
+    head_rate=0.05,
+    seed=3,
+    box_weight=1.0,
+    overlap_weight=0.5,
 )
 
 
@@ -40,7 +48,7 @@ def network(seed: int = 0, *, dropout: float = 0.2, batch_norm: bool = False) ->
         convolved = keras.layers.BatchNormalization()(convolved)
     backbone = keras.Model(inside, convolved, name="backbone")
     features = keras.layers.SpatialDropout2D(dropout, seed=seed)(backbone(scaled))
-    evidence = keras.layers.Conv2D(len(LABELS), 1, name="evidence")(features)
+    evidence = keras.layers.Conv2D(len(LABELS), 1, bias_initializer="ones", name="evidence")(features)
     class_maps = keras.layers.ReLU(name="class_maps")(evidence)
     logits = ClassBias(name="logits")(keras.layers.GlobalAveragePooling2D()(class_maps))
     return keras.Model(image, {"scores": keras.layers.Softmax()(logits), "class_maps": class_maps})

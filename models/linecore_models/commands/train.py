@@ -193,7 +193,7 @@ def train(
     """
     chosen = _variants(variants)
     written = read_card(card) if card else Card()
-    _require_classes(data, pass_labels)
+    _require_classes(data, pass_labels[1:] if boxes and good_steel else pass_labels)
     name = name or data[0].resolve().name
     out = _run_folder(out or Path("runs") / name, force=force, resume=resume)
     machines = _machines()
@@ -269,7 +269,7 @@ def _machines() -> Machines:
 
 
 def _require_classes(data: tuple[Path, ...], pass_labels: tuple[str, ...]) -> None:
-    """Refuse a pass label that the data does not have; "ok" may also be mined."""
+    """Refuse a pass label that the data does not have."""
     known = {image.label for image in read_folders(data)}
     if strange := [label for label in pass_labels if label not in known]:
         raise ConfigError(
