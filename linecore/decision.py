@@ -19,7 +19,8 @@ class DecisionRules(BaseModel):
     pass_labels: tuple[str, ...] = Field(("ok",), description="labels of good product; every other label is a FAIL")
     min_confidence: Probability = Field(0.80, description="less confident than this is UNCERTAIN")
     max_novelty: Probability | None = Field(
-        None, description="quantile of the training frames; more novel than this is UNCERTAIN; unset: not looked at"
+        None,
+        description="quantile of the frames it knows; more novel than this is UNCERTAIN; unset: not looked at",
     )
     deadline_ms: float | None = Field(
         None, gt=0, description="milliseconds from capture; a verdict that comes later is a NO_RESULT; unset: no limit"

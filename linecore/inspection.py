@@ -104,7 +104,7 @@ class Classification:
     confidence: float  # probability of `label`, 0..1
     scores: Mapping[str, float]  # probability of each label; they sum to 1
     model: ModelId
-    novelty: float | None = None  # quantile among the training frames, 0..1; None where the model measures none
+    novelty: float | None = None  # quantile among frames that the model knows, 0..1; None where the model measures none
     class_maps: Mapping[str, FloatArray] = field(default_factory=dict)  # label -> h x w; mean plus bias is the logit
     region_threshold: float | None = None  # share of a class map's peak that is reached on a defect; None: unknown
 

@@ -222,7 +222,6 @@ class FrameAnswer(_Section):
     answer: str
     confidence: Share
     loss: float = Field(description="-log of the true label's probability")
-    novelty: float | None = Field(None, description="quantile among the training frames")
     outcome: Outcome
 
 
