@@ -8,7 +8,6 @@ wall: who is interrupted more often, being slower, must not look slower still.
 from __future__ import annotations
 
 import platform
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,10 +20,11 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from linecore.errors import ConfigError, ModelError
+from linecore.errors import ModelError
 from linecore_models.bundle import Bundle, find_bundle, load_bundle
 from linecore_models.interpreter import SIGNATURE, Runtime, Session, find_runtime
 from linecore_models.manifest import VariantName
+from linecore_models.marked_page import write_marked
 from linecore_models.pace import alternating_ms
 from linecore_models.quiet import load_tensorflow, native_stderr_held
 
@@ -35,7 +35,6 @@ REFERENCE = "MobileNetV2 1.0 at 224 px, int8"
 REFERENCE_SIZE = 224
 REPETITIONS = 5
 ROUNDS = 60
-BEGIN, END = "<!-- make bench -->", "<!-- end of make bench -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +125,6 @@ def sentence(model: str, pace: Pace, runtime: str) -> str:
     )
 
 
-def write_figure(page: Path, text: str) -> None:
-    """Put *text* between the marks of a Markdown page; ConfigError where it has none."""
-    written = page.read_text(encoding="utf-8") if page.is_file() else ""
-    if BEGIN not in written or END not in written:
-        raise ConfigError(f"{page} has no lines {BEGIN} and {END}; write them where the figure belongs")
-    marked = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    page.write_text(marked.sub(lambda _: f"{BEGIN}\n{text}\n{END}", written, count=1), encoding="utf-8")
-
-
 @click.command()
 @click.option("--model", default="neu", show_default=True, help="A bundled model, or the folder of your own.")
 @click.option("--variant", type=click.Choice(["int8", "float16", "float32"]), help="[default: int8 if it is served]")
@@ -151,7 +141,7 @@ def bench(model: str, variant: VariantName | None, page: Path | None) -> None:
     text = sentence(name, pace, f"{runtime.package} {version(runtime.package)}")
     click.echo(text)
     if page:
-        write_figure(page, text)
+        write_marked(page, "make bench", text)
 
 
 if __name__ == "__main__":

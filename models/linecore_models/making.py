@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,12 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from linecore.errors import ConfigError
 from linecore.inspection import Image
 from linecore_models.answers import keras_outputs
 from linecore_models.architecture import TAPS, build_model, class_bias
 from linecore_models.augmentation import AS_IT_LIES
-from linecore_models.box_files import with_boxes
 from linecore_models.bundle import sha256_of, write_manifest
 from linecore_models.card import Card
 from linecore_models.datacard import data_card
@@ -27,61 +25,24 @@ from linecore_models.dataset import (
     LabelledImage,
     folder_hashes,
     label_indices,
-    labels_of,
     load_image,
     load_squares,
-    read_folders,
-    require_trainable,
 )
 from linecore_models.division import FRACTIONS, Division
 from linecore_models.evaluation import metrics_of
 from linecore_models.export import HeldOut, write_files
-from linecore_models.good_steel import with_good_steel
-from linecore_models.group_files import read_split
-from linecore_models.integrity import Integrity, check_integrity, readable, without_leaks
-from linecore_models.manifest import Dataset, Manifest, Metrics, Setting, Split, VariantName
+from linecore_models.manifest import Dataset, Manifest, Metrics, Setting, Split
+from linecore_models.material import Material, Order, read_material
 from linecore_models.pictures import Teaching
-from linecore_models.preprocessing import preprocess
+from linecore_models.preprocessing import squares_of
 from linecore_models.recipe import IMAGENET, NO_WEIGHTS, Recipe
 from linecore_models.representative import SETTLING, frames_under_conditions, representative_frames
 from linecore_models.rounding import settled
-from linecore_models.splits import divide, split_name
 from linecore_models.training import Surroundings, Taught, Validation, train
 from linecore_models.trust import with_trust
 
 ON_LINE = 1_000_003
 """Told to the generator that draws line conditions for validation, so that it is another than training's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be made, and of what."""
-
-    name: str
-    version: str
-    card: Card
-    folders: Sequence[Path]
-    boxes: Sequence[Path]  # where the defects lie: CSV files, or folders of Pascal VOC files
-    split: str  # "blocks", "random" or FILE.csv:COLUMN
-    pass_labels: tuple[str, ...]  # those of them that the data has
-    good_steel: bool  # whether to mine it where there are boxes and no images of it
-    folder_weights: Mapping[str, float]  # data folder -> how much its images count; 1 for those that are not named
-    per_epoch: Mapping[str, int]  # data folder, or folder/label -> how many of its images an epoch draws, at most
-    variants: Sequence[VariantName]
-    with_keras: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """The data, read and divided."""
-
-    images: Sequence[LabelledImage]  # as they lie in the folders
-    division: Division  # with what was mined, and without what was left out
-    integrity: Integrity  # of the images before anything was left out
-    left_out: Sequence[LabelledImage]  # for they show what judges them
-    labels: tuple[str, ...]
-    pass_labels: tuple[str, ...]
-    split: str  # what model.json calls it
 
 
 def make_bundle(
@@ -159,40 +120,6 @@ def _settled(model: keras.Model, material: Material, recipe: Recipe) -> keras.Mo
     return settled(model, frames, seed=recipe.seed)
 
 
-def read_material(order: Order, seed: int) -> Material:
-    """Read the data folders, divide them, and mine good steel where it is wanted and nobody brought any.
-
-    Left out are files that are no images, and images of training and validation that show what judges them.
-
-    Raises:
-        ConfigError: the data is not fit to train with, or an option names what it does not have.
-    """
-    images = read_folders(order.folders)
-    require_trainable(images)
-    images = with_boxes(images, *order.boxes)
-    split = read_split(order.split, images)
-    division = divide(images, split, seed)
-    integrity = check_integrity(division)
-    division, left_out = without_leaks(readable(division, integrity), integrity)
-    if order.good_steel and order.pass_labels:
-        division = with_good_steel(division, order.pass_labels[0])
-    labels = labels_of(division.train)
-    _require_known(order, division.train, labels)
-    passes = tuple(label for label in order.pass_labels if label in labels)
-    return Material(images, division, integrity, left_out, labels, passes, split_name(split))
-
-
-def _require_known(order: Order, images: Sequence[LabelledImage], labels: Sequence[str]) -> None:
-    sources = sorted({image.source for image in images})
-    classes = sorted({f"{image.source}/{image.label}" for image in images})
-    for option, names, known in (
-        ("--weight", order.folder_weights, sources),
-        ("--per-epoch", order.per_epoch, [*sources, *classes]),
-    ):
-        if strange := [name for name in names if name not in known]:
-            raise ConfigError(f"{option} names {strange[0]!r}, which is no data folder; there is {', '.join(known)}")
-
-
 def _network(material: Material, recipe: Recipe) -> keras.Model:
     keras.utils.set_random_seed(recipe.seed)  # random weights take no seed of their own
     return build_model(
@@ -220,9 +147,7 @@ def _validation(material: Material, order: Order, recipe: Recipe) -> Validation:
     on_line = [_on_line(image, recipe, number) for number, image in enumerate(images)]
     return Validation(
         load_squares(images, recipe.input_size, recipe.resize),
-        np.stack([preprocess(picture, recipe.input_size, recipe.resize)[..., 0] for picture in on_line]).astype(
-            np.uint8
-        ),
+        squares_of(on_line, recipe.input_size, recipe.resize),
         label_indices(images, material.labels),
     )
 

@@ -5,20 +5,15 @@ The aims are written down here, so that a page cannot be kinder than they are.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import cv2
-import numpy as np
 from rich.console import Console
 
 from linecore.clock import SystemClock
-from linecore.errors import ConfigError, MissingExtraError
-from linecore.inspection import Image
 from linecore_models.box_files import with_boxes
 from linecore_models.bundle import Bundle, find_bundle, load_bundle
 from linecore_models.charts import novelty_chart, ranking_chart, reliability_chart, thresholds_chart
@@ -26,16 +21,10 @@ from linecore_models.conclusions import k_of_n, percent
 from linecore_models.dataset import read_folders
 from linecore_models.exhibits import Exhibits
 from linecore_models.inquiry import Inquiry, evaluate_bundle
+from linecore_models.marked_page import write_marked
 from linecore_models.measurements import HeatMaps, Measurements, Novelty, Proportion, Stress, Thresholds
 from linecore_models.measuring import MeasuringProgress
-from linecore_models.textures import JUDGING, draw_textures
-
-BEGIN, END = "<!-- make card -->", "<!-- end of make card -->"
-
-SIDE = 200  # pixels of a picture of another surface
-TEXTURES = 30  # of each family
-TILES = 12  # of a photograph, at most
-NO_PHOTOGRAPHS = {"chessboard_GRAY", "chessboard_RGB", "logo", "phantom", "motorcycle_right", "no_time_for_that_tiny"}
+from linecore_models.surfaces import write_surfaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,51 +112,6 @@ def card(found: Measurements, drawn: Measurements, charts: Sequence[tuple[str, s
         parts += ["### Under the conditions of a line", _stress(found.stress)]
     parts += [f"![{shows}]({path})" for path, shows in charts]
     return "\n\n".join(parts)
-
-
-def write_card(page: Path, text: str) -> None:
-    """Put *text* between the marks of a Markdown page; ConfigError where it has none."""
-    written = page.read_text(encoding="utf-8") if page.is_file() else ""
-    if BEGIN not in written or END not in written:
-        raise ConfigError(f"{page} has no lines {BEGIN} and {END}; write them where the figures belong")
-    marked = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    page.write_text(marked.sub(lambda _: f"{BEGIN}\n{text}\n{END}", written, count=1), encoding="utf-8")
-
-
-def write_surfaces(folder: Path) -> list[Path]:
-    """Write drawn textures and parts of the photographs that scikit-image ships; return the folders.
-
-    None of these families of textures chose how novelty is measured.
-
-    Raises:
-        MissingExtraError: scikit-image is not installed.
-    """
-    try:
-        import skimage
-    except ModuleNotFoundError:
-        raise MissingExtraError("`make card` needs scikit-image: pip install 'linecore[dev]'") from None
-    for family, images in draw_textures(JUDGING, TEXTURES, SIDE, np.random.default_rng(20_000)).items():
-        _write(folder / "textures" / family, images)
-    data = Path(skimage.__file__).parent / "data"
-    for path in sorted((*data.glob("*.png"), *data.glob("*.jpg"))):
-        if path.stem not in NO_PHOTOGRAPHS:
-            _write(folder / "photographs" / path.stem, list(_tiles(path))[:TILES])
-    return [folder / "textures", folder / "photographs"]
-
-
-def _tiles(path: Path) -> Iterator[Image]:
-    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        return
-    for top in range(0, grey.shape[0] - SIDE + 1, SIDE):
-        for left in range(0, grey.shape[1] - SIDE + 1, SIDE):
-            yield np.asarray(grey[top : top + SIDE, left : left + SIDE], np.uint8)
-
-
-def _write(folder: Path, images: Iterable[Image]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, image in enumerate(images, 1):
-        cv2.imwrite(str(folder / f"{number}.png"), image)
 
 
 def _least(measure: str, share: float, aim: float, figure: str) -> Row:
@@ -312,7 +256,7 @@ def make_card(real: Path, simulated: Path, boxes: Path, unknown: tuple[Path, ...
         with MeasuringProgress(console) as progress:
             found, exhibits = evaluate_bundle(bundle, images, inquiry, clock=SystemClock(), watch=progress)
     drawn = _drawn(bundle, simulated, console)
-    write_card(page, card(found, drawn, _charts(found, exhibits, page)))
+    write_marked(page, "make card", card(found, drawn, _charts(found, exhibits, page)))
     for row in headline(found, drawn):
         click.echo(f"{'met   ' if row.met else 'MISSED'}  {row.measure}: {row.figure} (aim {row.aim})")
 

@@ -17,14 +17,13 @@ from linecore_models.box_files import with_boxes
 from linecore_models.bundle import find_bundle, load_bundle
 from linecore_models.dataset import read_folders
 from linecore_models.good_steel import with_good_steel
-from linecore_models.manifest import Manifest
 from linecore_models.novelty_methods import KEPT, Seen, compare
 from linecore_models.parts import division_of
-from linecore_models.preprocessing import preprocess
+from linecore_models.preprocessing import squares_of
 from linecore_models.separation import Separation
 from linecore_models.stress import looks
 from linecore_models.textures import CHOOSING, draw_textures
-from linecore_models.trust import TEXTURE_SIDE, TEXTURES
+from linecore_models.trust import TEXTURE_SIDE, TEXTURES, drawn_to_teach
 
 
 def study_table(found: Mapping[str, Mapping[str, Separation]]) -> Table:
@@ -49,11 +48,6 @@ def _seen(ask: Ask, squares: Image, bias: np.typing.NDArray[np.float64]) -> Seen
     return Seen(answers.embedding, (answers.class_maps.mean(axis=(1, 2)) + bias).astype(np.float32))
 
 
-def _squares(images: Image, manifest: Manifest) -> Image:
-    size = manifest.input_size
-    return np.stack([preprocess(image, size, manifest.resize)[..., 0] for image in images]).astype(np.uint8)
-
-
 @click.command()
 @click.argument("data", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--boxes", multiple=True, type=click.Path(path_type=Path), help="Where the defects lie.")
@@ -67,16 +61,17 @@ def study(data: tuple[Path, ...], boxes: tuple[Path, ...], model: str) -> None:
         division = with_good_steel(division, manifest.pass_labels[0])
     ask = open_runner(bundle, bundle.servable()[0])
     bias = np.array([manifest.bias[label] for label in manifest.labels])
-    rng = np.random.default_rng(manifest.split.seed)
-    drawn = [division.train[index] for index in sorted(rng.permutation(len(division.train))[:1500].tolist())]
-    squares, truth = looks(drawn, manifest, manifest.split.seed)
+    squares, truth = looks(drawn_to_teach(division.train, manifest.split.seed), manifest, manifest.split.seed)
     known, _ = looks(division.validation, manifest, manifest.split.seed)
     textures = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
     found = compare(
         _seen(ask, squares, bias),
         truth,
         _seen(ask, known, bias),
-        {family: _seen(ask, _squares(images, manifest), bias) for family, images in textures.items()},
+        {
+            family: _seen(ask, squares_of(images, manifest.input_size, manifest.resize), bias)
+            for family, images in textures.items()
+        },
     )
     Console().print(study_table(found))
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from linecore.inspection import Image
 from linecore_models.answers import Ask, Runner, open_runner
 from linecore_models.boxes import label_mask
 from linecore_models.bundle import Bundle, sha256_of
@@ -25,7 +24,7 @@ from linecore_models.manifest import Manifest, NoveltyFile
 from linecore_models.novelty import Novelty
 from linecore_models.novelty_fit import fit_novelty
 from linecore_models.novelty_methods import KEPT
-from linecore_models.preprocessing import preprocess
+from linecore_models.preprocessing import squares_of
 from linecore_models.separation import separation_of
 from linecore_models.stress import looks
 from linecore_models.textures import CHOOSING, draw_textures
@@ -66,7 +65,7 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
         sure = tempered(known.scores, temperature)
         thresholds = choose_thresholds(sure, truth, manifest.labels, manifest.pass_labels, Costs())
 
-    taught_squares, taught_truth = looks(_drawn(division.train, seed), manifest, seed)
+    taught_squares, taught_truth = looks(drawn_to_teach(division.train, seed), manifest, seed)
     statistics = fit_novelty(ask(taught_squares).embedding, taught_truth, known.embedding)
     path = folder / NOVELTY_FILE
     statistics.write(path)
@@ -99,7 +98,8 @@ def _served(bundle: Bundle) -> Runner | None:
     return "keras" if bundle.manifest.keras else None
 
 
-def _drawn(images: Sequence[LabelledImage], seed: int) -> list[LabelledImage]:
+def drawn_to_teach(images: Sequence[LabelledImage], seed: int) -> list[LabelledImage]:
+    """Return the images that say what is known."""
     chosen = np.random.default_rng(seed).permutation(len(images))[:TAUGHT]
     return [images[index] for index in sorted(chosen.tolist())]
 
@@ -111,14 +111,11 @@ def _told_apart(
     distances = statistics.distances(known)
     drawn = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
     return {
-        family: separation_of(distances, statistics.distances(ask(_squares(images, manifest)).embedding)).auroc
+        family: separation_of(
+            distances, statistics.distances(ask(squares_of(images, manifest.input_size, manifest.resize)).embedding)
+        ).auroc
         for family, images in drawn.items()
     }
-
-
-def _squares(images: Image, manifest: Manifest) -> Image:
-    size = manifest.input_size
-    return np.stack([preprocess(image, size, manifest.resize)[..., 0] for image in images]).astype(np.uint8)
 
 
 def _region_threshold(images: Sequence[LabelledImage], ask: Ask, manifest: Manifest) -> float | None:

@@ -5,17 +5,13 @@ from pathlib import Path
 import keras
 import pytest
 
-from linecore.errors import ConfigError
 from linecore_models.benchmark import (
-    BEGIN,
-    END,
     Pace,
     as_int8,
     compared,
     model_run,
     reference_run,
     sentence,
-    write_figure,
 )
 from linecore_models.bundle import load_bundle
 from linecore_models.interpreter import Answer, find_runtime
@@ -49,13 +45,3 @@ def test_the_figure_comes_with_what_it_depends_on() -> None:
     text = sentence("`neu` 2, int8", Pace(1.2, 3.4, (0.36, 0.35, 0.34)), "ai_edge_litert 2.3.0")
     assert text.startswith("`neu` 2, int8: 1.20 ms. MobileNetV2 1.0 at 224 px, int8: 3.40 ms. Ratio **0.350** ")
     assert "(0.340 to 0.360 in 3 repetitions), one thread, ai_edge_litert 2.3.0" in text
-
-
-def test_the_figure_is_written_between_its_marks(tmp_path: Path) -> None:
-    page = tmp_path / "benchmarks.md"
-    page.write_text(f"# Speed\n\n{BEGIN}\nold\n{END}\n\nMore.\n")
-    write_figure(page, r"new \1")
-    assert page.read_text() == f"# Speed\n\n{BEGIN}\nnew \\1\n{END}\n\nMore.\n"
-    page.write_text("# Speed\n")
-    with pytest.raises(ConfigError, match=r"benchmarks\.md has no lines <!-- make bench -->"):
-        write_figure(page, "new")

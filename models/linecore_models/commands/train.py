@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 from rich.console import Console
@@ -15,6 +14,7 @@ from linecore.clock import SystemClock
 from linecore.errors import ConfigError
 from linecore_models.bundle import MANIFEST
 from linecore_models.card import Card, read_card
+from linecore_models.commands.duration import Duration
 from linecore_models.dataset import read_folders
 from linecore_models.manifest import Dataset, Manifest, Resize, VariantName
 from linecore_models.quiet import load_tensorflow
@@ -30,22 +30,6 @@ WRITTEN = (MANIFEST, *RUN_FILES, "model.keras", "novelty.npz", *(f"model.{varian
 """What `linecore train` writes, and --force takes away."""
 
 DEFAULT = Recipe()
-
-
-class Duration(click.ParamType[float]):
-    """A time as people write it, "90s", "30m" or "1.5h"; in seconds."""
-
-    name = "TIME"
-    _SECONDS: ClassVar[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600}
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds."""
-        if isinstance(value, float):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", str(value).strip())
-        if not found or float(found[1]) == 0:
-            self.fail(f"{value!r} is no time; write it like 90s, 30m or 1.5h", param, ctx)
-        return float(found[1]) * self._SECONDS[found[2]]
 
 
 @click.command()
@@ -198,7 +182,8 @@ def train(
     out = _run_folder(out or Path("runs") / name, force=force, resume=resume)
     machines = _machines()
     from linecore_models.machines import device_sentence
-    from linecore_models.making import Order, make_bundle
+    from linecore_models.making import make_bundle
+    from linecore_models.material import Order
     from linecore_models.progress import TrainingProgress
     from linecore_models.run_folder import RunFolder
     from linecore_models.training import Surroundings
