@@ -27,6 +27,7 @@ from linecore import hookimpl as hookimpl
 from linecore.alarms import Alarm
 from linecore.inspection import Classification, Evidence, Explanation, Frame, Inspection
 from linecore.ledger import Outcome
+from linecore.log import LogEntry
 
 if TYPE_CHECKING:
     from linecore.line import Line
@@ -115,6 +116,14 @@ class HookSpecs:
         """Tell the world of an alarm's change of state.
 
         Called in the plugin's own thread, once for each change, in order. Raising means it comes again.
+        """
+
+    @hookspec
+    def log(self, entries: Sequence[LogEntry]) -> None:
+        """Store what happened to the line: dropped frames, gaps, a new configuration; oldest first.
+
+        Called like ``record``, in the plugin's own thread. Raising means that the same entries come again, so storing
+        one twice must be harmless (its ``id`` tells).
         """
 
     # Stopping

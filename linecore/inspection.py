@@ -69,7 +69,7 @@ class Frame:
     id: str
     line: str
     source: str  # the name of the source's table in line.toml
-    sequence: int  # counts the frames of one source since it started, from 0
+    sequence: int  # the source's own number of the frame; without one, counts its frames since it started, from 0
     captured_at: datetime  # UTC
     image: Image = field(default_factory=lambda: NOT_DECODED)  # empty (0x0) until a worker has decoded `encoded`
     encoded: bytes | None = None  # the file as it came: JPEG, PNG, BMP or TIFF
@@ -198,6 +198,8 @@ class Inspection:
     explanation: Explanation | None = None
     evidence: tuple[Evidence, ...] = ()
     config_hash: str = ""  # sha256 of the line's configuration, secrets left out
+    late: Verdict | None = None  # what the classifier said after the deadline: kept, and never the verdict
+    buffered: bool = False  # delivered later than it happened: its sink, or the line, had been away
 
     @property
     def nbytes(self) -> int:
