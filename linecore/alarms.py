@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from threading import Lock
+from threading import RLock
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -159,7 +159,8 @@ class AlarmBoard:
         self._changed = changed
         self._clock = clock
         self._watches = [_Watch(rule, clock.monotonic()) for rule in rules]
-        self._lock = Lock()
+        self._own: dict[str, Alarm] = {}  # the line's own, by name, while they are raised
+        self._lock = RLock()  # telling of a change may raise another
         self._occurrences = 0
         self._started = clock.now()
 
@@ -167,7 +168,7 @@ class AlarmBoard:
     def active(self) -> tuple[Alarm, ...]:
         """The alarms that are raised now."""
         with self._lock:
-            return tuple(watch.alarm for watch in self._watches if watch.alarm is not None)
+            return (*(watch.alarm for watch in self._watches if watch.alarm is not None), *self._own.values())
 
     def frame_arrived(self, source: str) -> None:
         """A source has delivered: what its silence raised is cleared."""
@@ -178,12 +179,12 @@ class AlarmBoard:
                     watch.frame_arrived(now)
                     self._look(watch, now)
 
-    def observe(self, inspection: Inspection) -> None:
-        """Count an inspection, and raise or clear what follows from it."""
+    def observe(self, inspection: Inspection, source: str | None = None) -> None:
+        """Count an inspection of *source* (default: the frame's own), and raise or clear what follows from it."""
         now = self._clock.monotonic()
         with self._lock:
             for watch in self._watches:
-                if watch.counts(inspection.frame.source):
+                if watch.counts(source or inspection.frame.source):
                     watch.observe(inspection, now)
                     self._look(watch, now)
 
@@ -200,24 +201,55 @@ class AlarmBoard:
         with self._lock:
             for watch in self._watches:
                 self._clear(watch, why)
+            for name in list(self._own):
+                self._clear_own(name, why)
+
+    def raise_own(self, name: str, priority: Priority, message: str) -> None:
+        """Raise an alarm of the line's own, which no rule has asked for: its journal, a sink, a plugin in trouble."""
+        with self._lock:
+            if name not in self._own:
+                self._own[name] = self._raised(name, priority, message)
+                self._changed(self._own[name])
+
+    def clear_own(self, name: str, message: str) -> None:
+        """Clear an alarm of the line's own, where it is raised."""
+        with self._lock:
+            self._clear_own(name, message)
+
+    def use(self, rules: Sequence[AlarmRule]) -> None:
+        """Go on with other rules; those that stay the same keep what they have seen."""
+        now = self._clock.monotonic()
+        with self._lock:
+            known = {watch.rule: watch for watch in self._watches}
+            for rule, watch in known.items():
+                if rule not in rules:
+                    self._clear(watch, "its rule was removed")
+            self._watches = [known.get(rule) or _Watch(rule, now) for rule in rules]
+
+    def _clear_own(self, name: str, message: str) -> None:
+        if alarm := self._own.pop(name, None):
+            self._changed(replace(alarm, state=AlarmState.CLEARED, changed_at=self._clock.now(), message=message))
+
+    def _raised(self, name: str, priority: Priority, message: str, frame_ids: tuple[str, ...] = ()) -> Alarm:
+        self._occurrences += 1
+        raised_at = self._clock.now()
+        return Alarm(
+            id=f"{self._line}/{name}/{self._started:%Y%m%dT%H%M%S.%f}-{self._occurrences}",
+            line=self._line,
+            name=name,
+            priority=priority,
+            state=AlarmState.RAISED,
+            message=message,
+            raised_at=raised_at,
+            changed_at=raised_at,
+            frame_ids=frame_ids,
+        )
 
     def _look(self, watch: _Watch, now: float) -> None:
         if not watch.holds(now):
             self._clear(watch, watch.message())
         elif watch.alarm is None:
-            self._occurrences += 1
-            raised_at = self._clock.now()
-            watch.alarm = Alarm(
-                id=f"{self._line}/{watch.rule.name}/{self._started:%Y%m%dT%H%M%S.%f}-{self._occurrences}",
-                line=self._line,
-                name=watch.rule.name,
-                priority=watch.rule.priority,
-                state=AlarmState.RAISED,
-                message=watch.message(),
-                raised_at=raised_at,
-                changed_at=raised_at,
-                frame_ids=watch.frame_ids(),
-            )
+            watch.alarm = self._raised(watch.rule.name, watch.rule.priority, watch.message(), watch.frame_ids())
             self._changed(watch.alarm)
 
     def _clear(self, watch: _Watch, why: str) -> None:

@@ -49,8 +49,8 @@ def check_names(roster: Roster, rules: DecisionRules, alarms: Sequence[AlarmRule
 def remarks(roster: Roster, rules: DecisionRules) -> list[str]:
     """Say what of the file has no effect or is unsafe, though it is not wrong."""
     found = []
-    if not roster.durable_sinks():
-        found.append("no sink is durable, so no verdict outlives the process; add [plugins.database]")
+    if not roster.keepers():
+        found.append("no sink keeps the verdicts; add [plugins.database]")
     classifiers = [roster[name] for name in roster.answering("classify")]
     # A classifier that does not say whether it measures novelty is believed to.
     if rules.max_novelty is not None and not any(getattr(one, "measures_novelty", True) for one in classifiers):

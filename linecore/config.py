@@ -18,6 +18,7 @@ from linecore.alarms import AlarmRule
 from linecore.decision import DecisionRules
 from linecore.errors import ConfigError
 from linecore.inspection import Decision
+from linecore.journal import JournalSettings
 from linecore.validation import shown_value, validate
 
 _SECRET = re.compile(r"\$\{(\w+)\}")
@@ -47,12 +48,20 @@ class LineSettings(BaseModel):
     explain: tuple[Decision, ...] = Field(
         (Decision.FAIL, Decision.UNCERTAIN), description="decisions whose frames get a heat map"
     )
-    lane_mb: float = Field(256, gt=0, le=1_000_000, description="megabytes of inspections that may wait for one sink")
+    worker_timeout_s: float = Field(
+        10, gt=0, le=86_400, description="seconds after which a plugin that does not return a frame is left behind"
+    )
+    lane_mb: float = Field(
+        256, gt=0, le=1_000_000, description="megabytes that wait for one sink in memory; more waits in the journal"
+    )
     sink_timeout_s: float = Field(
-        10, gt=0, le=86_400, description="seconds after which a busy sink is reported as stalled"
+        10, gt=0, le=86_400, description="seconds after which a sink's turn is over, and the same comes again"
     )
     sink_attempts: int = Field(
-        10, ge=1, description="times that a batch is offered to a sink that is not durable before it is let go"
+        10, ge=1, description="times that a sink may refuse a batch before its deliveries are offered one by one"
+    )
+    memory_mb: float | None = Field(
+        None, gt=0, description="megabytes of the process beyond which it drains and starts anew; unset: no limit"
     )
     drain_timeout_s: float = Field(30, gt=0, le=86_400, description="seconds that stopping waits for the sinks")
 
@@ -76,6 +85,7 @@ class LineConfig:
     line: LineSettings
     decision: DecisionRules
     plugins: tuple[PluginTable, ...]
+    journal: JournalSettings
     alarms: tuple[AlarmRule, ...]
     hash: str  # sha256 of the file's content, secrets left out
 
@@ -90,6 +100,7 @@ class _Document(BaseModel):
 
     line: LineSettings
     decision: DecisionRules = DecisionRules()
+    journal: JournalSettings = JournalSettings()
     plugins: dict[str, dict[str, Any]] = {}
     alarms: tuple[AlarmRule, ...] = ()
 
@@ -157,4 +168,13 @@ def parse_config(content: bytes, path: Path, environment: Mapping[str, str]) -> 
         rest = {key: value for key, value in options.items() if key != "type"}
         plugins.append(PluginTable(name, kind, rest, shown))
     digest = hashlib.sha256(json.dumps(written, sort_keys=True, default=str).encode()).hexdigest()
-    return LineConfig(path.resolve(), where, document.line, document.decision, tuple(plugins), document.alarms, digest)
+    return LineConfig(
+        path.resolve(),
+        where,
+        document.line,
+        document.decision,
+        tuple(plugins),
+        document.journal,
+        document.alarms,
+        digest,
+    )

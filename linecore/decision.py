@@ -23,7 +23,9 @@ class DecisionRules(BaseModel):
         description="quantile of the frames it knows; more novel than this is UNCERTAIN; unset: not looked at",
     )
     deadline_ms: float | None = Field(
-        None, gt=0, description="milliseconds from capture; a verdict that comes later is a NO_RESULT; unset: no limit"
+        None,
+        gt=0,
+        description="milliseconds from capture; without a verdict by then: NO_RESULT; unset: no limit",
     )
 
 
@@ -32,18 +34,21 @@ def no_result(reason: str) -> Verdict:
     return Verdict(Decision.NO_RESULT, reason=reason)
 
 
-def decide(classification: Classification, rules: DecisionRules, elapsed_ms: float) -> Verdict:
-    """Decide what the line does with a part.
+def too_late(answer: Verdict, deadline_ms: float, elapsed_ms: float) -> Verdict:
+    """Return the verdict in place of one that came after the deadline: a late PASS is no PASS."""
+    said = f"{answer.label!r} ({answer.confidence:.2f})" if answer.confidence is not None else str(answer.reason)
+    return no_result(f"late: {said} came after {elapsed_ms:.0f} ms, the deadline is {deadline_ms:g} ms")
 
-    *elapsed_ms* is the time from capture to the classification. No answer is not PASS: what comes too late, or is no
-    probability, is a NO_RESULT. Doubt is looked at before the label, so that a doubtful "ok" never passes.
+
+def decide(classification: Classification, rules: DecisionRules) -> Verdict:
+    """Decide what the line does with a part, whose answer came in time.
+
+    No answer is not PASS: what is no probability is a NO_RESULT. Doubt is looked at before the label, so that a
+    doubtful "ok" never passes.
     """
     label, confidence, novelty = classification.label, classification.confidence, classification.novelty
     if not 0 <= confidence <= 1:  # which also refuses NaN
         return no_result(f"the classifier answered the confidence {confidence} for {label!r}")
-    if rules.deadline_ms is not None and elapsed_ms > rules.deadline_ms:
-        answer = f"{label!r} ({confidence:.2f}) came after {elapsed_ms:.0f} ms"
-        return no_result(f"late: {answer}, the deadline is {rules.deadline_ms:g} ms")
 
     decision, reason = (Decision.PASS if label in rules.pass_labels else Decision.FAIL), None
     if confidence < rules.min_confidence:

@@ -115,7 +115,7 @@ class SinkFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class SinkStalled(Event):
-    """A sink has been busy with one call for longer than its timeout; its lane waits, the others do not."""
+    """A sink has not returned from a call in time: its turn is over, and the same batch comes again."""
 
     sink: str
     seconds: float
@@ -140,8 +140,48 @@ class DeliveriesDropped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryRefused(Event):
+    """A sink refused one delivery while it took others: a dead letter, which `linecore journal replay` offers again."""
+
+    sink: str
+    name: str  # the id of the frame, the alarm or the log entry
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceGap(Event):
+    """A source's own numbers have skipped some: frames that never reached the line."""
+
+    source: str
+    stream: str  # the sender or camera whose numbers they are; "" where the source has one
+    expected: int
+    got: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanged(Event):
+    """The line goes on with a new configuration, from the next frame on."""
+
+    line: str
+    at: datetime
+    before: str  # hashes of the configurations
+    after: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PluginStuck(Event):
+    """A plugin has been busy with one call for too long; the line goes on without waiting for it."""
+
+    plugin: str
+    hook: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class PluginFailed(Event):
-    """A plugin raised in a hook other than ``record`` and ``notify``; the line goes on."""
+    """A plugin raised in a hook other than ``record``, ``notify`` and ``log``; the line goes on."""
 
     plugin: str
     hook: str

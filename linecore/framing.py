@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
 
@@ -19,9 +20,11 @@ LONGEST_KEY = 160  # characters; with the names of line and source an id stays u
 class Framing:
     """Makes the frames of one line."""
 
-    def __init__(self, line: str, clock: Clock) -> None:
+    def __init__(self, line: str, clock: Clock, gap: Callable[[str, str, int, int], None] = lambda *_: None) -> None:
         self._line = line
         self._clock = clock
+        self._gap = gap  # told the source, the stream, the number that was next and the one that came
+        self._next: dict[tuple[str, str], int] = {}
         self._sequence: Counter[str] = Counter()
         self._lock = Lock()
 
@@ -36,6 +39,8 @@ class Framing:
         part: Part,
         origin: str | None,
         truth: Truth | None,
+        sequence: int | None = None,
+        stream: str = "",
     ) -> Frame:
         """Make the frame of *source* that *key* names for ever.
 
@@ -47,9 +52,12 @@ class Framing:
         if len(key) > LONGEST_KEY:
             digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=8).hexdigest()
             key = f"{key[: LONGEST_KEY - 17]}~{digest}"
-        with self._lock:
-            sequence = self._sequence[source]
-            self._sequence[source] += 1
+        if sequence is None:
+            with self._lock:
+                sequence = self._sequence[source]
+                self._sequence[source] += 1
+        else:
+            self._look_for_gap(source, stream, sequence)
         return Frame(
             id=f"{self._line}/{source}/{key}",
             line=self._line,
@@ -62,6 +70,15 @@ class Framing:
             origin=origin,
             truth=truth,
         )
+
+    def _look_for_gap(self, source: str, stream: str, sequence: int) -> None:
+        """Compare a source's own number with the one that was next; a lower one is a frame that comes again."""
+        with self._lock:
+            expected = self._next.get((source, stream))
+            if expected is None or sequence >= expected or sequence == 0:
+                self._next[source, stream] = sequence + 1
+        if expected is not None and sequence > expected:
+            self._gap(source, stream, expected, sequence)
 
 
 def _check_pixels(image: Image) -> None:

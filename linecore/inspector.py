@@ -7,55 +7,62 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-import pluggy
-
 from linecore.clock import Clock
 from linecore.config import LineSettings
-from linecore.decision import DecisionRules, decide, no_result
+from linecore.decision import DecisionRules, decide, no_result, too_late
 from linecore.decoding import decode
 from linecore.errors import ImageError
-from linecore.events import Event, PluginFailed
 from linecore.inspection import Classification, Evidence, Explanation, Frame, Inspection, Timings, Verdict
+from linecore.intake import Arrival
+from linecore.roster import Roster
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
 class Inspector:
-    """Decodes, classifies, decides and explains by asking the plugins; *publish* is told of a plugin that failed."""
+    """Decodes, classifies, decides and explains by asking the plugins of *roster*.
+
+    *failed* is told the plugin, the hook and the exception where a plugin costs less than the verdict.
+    """
 
     def __init__(
         self,
-        hooks: pluggy.HookRelay,
+        roster: Roster,
         rules: DecisionRules,
         settings: LineSettings,
         *,
         config_hash: str,
         clock: Clock,
-        publish: Callable[[Event], None],
+        failed: Callable[[str, str, BaseException], None],
     ) -> None:
-        self._hooks = hooks
+        self._roster = roster
         self._rules = rules
         self._settings = settings
         self._config_hash = config_hash
         self._clock = clock
-        self._publish = publish
+        self._failed = failed
+        self._classifiers, self._explainers, self._keepers = map(roster.answering, ("classify", "explain", "evidence"))
 
-    def judge(self, frame: Frame, captured: float) -> tuple[Inspection, Classification | None]:
-        """Return the verdict on *frame*, captured at *captured* seconds of the monotonic clock, and what it rests on.
+    def judge(self, arrival: Arrival) -> tuple[Inspection, Classification | None]:
+        """Return the verdict on a frame and what it rests on, and claim the verdict.
 
-        Never raises: what cannot be decoded or judged is a NO_RESULT with its reason.
+        Never raises: what cannot be decoded or judged is a NO_RESULT with its reason. Where the deadline was first, the
+        verdict is the deadline's NO_RESULT, and the answer is kept beside it as late.
         """
+        frame = arrival.frame
         taken = decoded = self._clock.monotonic()
-        classification = None
+        classification: Classification | None = None
         try:
             if frame.encoded is not None and not frame.image.size:
                 frame = frame.decoded(decode(frame.encoded))
             decoded = self._clock.monotonic()
             if not frame.image.size:
                 raise ImageError("the frame has no pixels")
-            classification = _expect(Classification, self._hooks.classify(frame=frame))
-            verdict = self._decide(classification, captured)
+            classification = self._classify(frame)
+            verdict = (
+                no_result("no classifier answered") if classification is None else decide(classification, self._rules)
+            )
         except ImageError as error:
             verdict = no_result(f"bad image: {error}")
         except KeyboardInterrupt:
@@ -65,8 +72,23 @@ class Inspector:
             classification = None
             verdict = no_result(f"the classifier failed: {type(error).__name__}: {error}")
         done = self._clock.monotonic()
-        timings = Timings(*(1000 * step for step in (taken - captured, decoded - taken, done - decoded)))
-        return Inspection(frame, verdict, timings, self._clock.now(), config_hash=self._config_hash), classification
+        verdict, late = self._in_time(arrival, verdict, 1000 * (done - arrival.at))
+        timings = Timings(*(1000 * step for step in (taken - arrival.at, decoded - taken, done - decoded)))
+        inspection = Inspection(frame, verdict, timings, self._clock.now(), config_hash=self._config_hash, late=late)
+        return inspection, classification
+
+    def give_up(self, arrival: Arrival, reason: str) -> Inspection:
+        """Return the NO_RESULT for a frame that nobody has judged."""
+        timings = Timings(wait=1000 * (self._clock.monotonic() - arrival.at))
+        inspection = Inspection(
+            arrival.frame, no_result(reason), timings, self._clock.now(), config_hash=self._config_hash
+        )
+        return inspection
+
+    def late_reason(self, arrival: Arrival) -> str:
+        """Say why a frame has no verdict in time."""
+        waited = 1000 * (self._clock.monotonic() - arrival.at)
+        return f"no verdict within {self._rules.deadline_ms:g} ms: it has waited {waited:.0f} ms"
 
     def explain(self, inspection: Inspection, classification: Classification | None) -> Inspection:
         """Return *inspection* with its heat map, where its decision asks for one, and with what will be kept of it."""
@@ -75,36 +97,61 @@ class Inspector:
             explanation = self._ask_for_explanation(inspection.frame, classification)
             took = 1000 * (self._clock.monotonic() - began)
             inspection = replace(inspection, explanation=explanation, timings=replace(inspection.timings, explain=took))
+        return self.with_evidence(inspection)
+
+    def with_evidence(self, inspection: Inspection) -> Inspection:
+        """Return *inspection* complete, with the files that sinks will keep of it."""
         return replace(inspection, evidence=self._ask_for_evidence(inspection), completed_at=self._clock.now())
 
-    def _decide(self, classification: Classification | None, captured: float) -> Verdict:
-        if classification is None:
-            return no_result("no classifier answered")
-        return decide(classification, self._rules, 1000 * (self._clock.monotonic() - captured))
+    def warm(self, frame: Frame) -> None:
+        """Classify a frame for nothing, so that the first real one finds the model loaded.
+
+        Raises:
+            BaseException: what the classifier raised.
+        """
+        self._classify(frame)
+
+    def _classify(self, frame: Frame) -> Classification | None:
+        for name in self._classifiers:
+            answer = _expect(Classification, self._roster.ask(name, "classify", frame=frame))
+            if answer is not None:
+                return answer
+        return None
+
+    def _in_time(self, arrival: Arrival, verdict: Verdict, elapsed_ms: float) -> tuple[Verdict, Verdict | None]:
+        deadline_ms = self._rules.deadline_ms
+        # Claimed even where the clock says that it is late: whoever claims has published the verdict.
+        claimed = arrival.answer()
+        if deadline_ms is None or (claimed and elapsed_ms <= deadline_ms):
+            return verdict, None
+        return too_late(verdict, deadline_ms, elapsed_ms), verdict if verdict.label is not None else None
 
     def _ask_for_explanation(self, frame: Frame, classification: Classification) -> Explanation | None:
-        try:
-            return _expect(Explanation, self._hooks.explain(frame=frame, classification=classification))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            self._tell(self._hooks.explain, error)
-            return None
+        for name in self._explainers:
+            try:
+                answer = self._roster.ask(name, "explain", frame=frame, classification=classification)
+                if (explanation := _expect(Explanation, answer)) is not None:
+                    return explanation
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self._failed(name, "explain", error)
+                return None
+        return None
 
     def _ask_for_evidence(self, inspection: Inspection) -> tuple[Evidence, ...]:
-        try:
-            named = [one for answer in self._hooks.evidence(inspection=inspection) for one in answer]
-            return tuple(one for one in named if _expect(Evidence, one))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            self._tell(self._hooks.evidence, error)
-            return ()
-
-    def _tell(self, caller: pluggy.HookCaller, error: BaseException) -> None:
-        names = "/".join(implementation.plugin_name for implementation in caller.get_hookimpls())
-        logger.exception("the hook %s failed", caller.name)
-        self._publish(PluginFailed(names, caller.name, f"{type(error).__name__}: {error}"))
+        named: list[Evidence] = []
+        for name in self._keepers:
+            try:
+                answer = self._roster.ask(name, "evidence", inspection=inspection)
+                for one in answer if answer is not None else ():  # type: ignore[attr-defined]  # checked, one by one
+                    if (evidence := _expect(Evidence, one)) is not None:
+                        named.append(evidence)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self._failed(name, "evidence", error)
+        return tuple(named)
 
 
 def _expect(kind: type[T], answer: object) -> T | None:

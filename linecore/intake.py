@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from threading import Condition
+from dataclasses import dataclass, field
+from threading import Condition, Lock
 from typing import Literal
 
 from linecore.inspection import Frame
@@ -13,12 +13,39 @@ Policy = Literal["wait", "newest"]
 """What a source does while the intake is full: wait for room, or let its own oldest waiting frame go."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Arrival:
-    """A frame, and when it was captured on the line's monotonic clock, in seconds."""
+    """A frame on its way from its source to the journal, and who may still say what about it.
+
+    A worker, the deadline and the watchdog may all want to have the last word: each claims it, and the first has it.
+    """
 
     frame: Frame
-    at: float
+    at: float  # seconds of the line's monotonic clock when it was captured
+    source: str = ""  # the plugin that yielded it; a frame that was captured elsewhere names its own source
+    due: float | None = None  # seconds of the same clock by which there must be a verdict
+    expired: bool = False  # the deadline came before the verdict
+    _answered: bool = False
+    _completed: bool = False
+    _lock: Lock = field(default_factory=Lock)
+
+    def answer(self) -> bool:
+        """Claim the verdict; False where the deadline was first."""
+        with self._lock:
+            self._answered = self._answered or not self.expired
+            return not self.expired
+
+    def expire(self) -> bool:
+        """Claim that there is no verdict in time; False where there is one."""
+        with self._lock:
+            self.expired = self.expired or not self._answered
+            return self.expired and not self._answered
+
+    def complete(self) -> bool:
+        """Claim the record; False where somebody else has completed the frame."""
+        with self._lock:
+            first, self._completed = not self._completed, True
+            return first
 
 
 class Intake:
@@ -33,8 +60,8 @@ class Intake:
     def __len__(self) -> int:
         return len(self._arrivals)
 
-    def offer(self, arrival: Arrival, policy: Policy) -> Frame | None:
-        """Put a frame into the queue; the answer is the frame that was let go for it, if any.
+    def offer(self, arrival: Arrival, policy: Policy) -> Arrival | None:
+        """Put a frame into the queue; the answer is the one that was let go for it, if any.
 
         With "wait" this blocks until there is room, or until the intake is closed: then the frame is not taken, and its
         source will offer it again. With "newest" it never blocks: the source's own oldest waiting frame goes. Where
@@ -43,7 +70,7 @@ class Intake:
         """
         with self._changed:
             if policy == "newest" and len(self._arrivals) >= self.capacity:
-                let_go = self._remove_oldest_of(arrival.frame.source)
+                let_go = self._remove_oldest_of(arrival.source)
             else:
                 let_go = None
                 self._changed.wait_for(lambda: len(self._arrivals) < self.capacity or self._closed)
@@ -63,15 +90,21 @@ class Intake:
             self._changed.notify_all()
             return arrival
 
+    def resize(self, capacity: int) -> None:
+        """Hold another number of frames from now on; those that wait stay."""
+        with self._changed:
+            self.capacity = capacity
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Take no more frames."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def _remove_oldest_of(self, source: str) -> Frame | None:
+    def _remove_oldest_of(self, source: str) -> Arrival | None:
         for index, waiting in enumerate(self._arrivals):
-            if waiting.frame.source == source:
+            if waiting.source == source:
                 del self._arrivals[index]
-                return waiting.frame
+                return waiting
         return None

@@ -1,50 +1,506 @@
-"""What has been decided and is not yet held by every durable sink.
+"""The journal: what has been decided and not yet delivered to every sink; it survives ``kill -9`` and loss of power.
 
-The journal is in memory: a frame leaves it, and its source is told, only when all durable sinks have stored the frame.
-After a crash the sources offer again what they were not told of, and the sinks store it once by its id.
+One thread owns the file. It takes what the workers append, writes all that has come together in one transaction (group
+commit: Gray and Reuter, "Transaction Processing", 1993), and only then tells the sources that their frames are safe and
+hands the deliveries to the lanes. Each lane strikes off what its sink has taken by moving a cursor; what every lane has
+passed is removed.
+
+While the file cannot be written (a full disk), deliveries go to the lanes all the same, and a frame is safe once every
+sink holds it; what is left when the disk has room again is written then. Nothing is let go but what exceeds the limits,
+and an alarm is raised long before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from threading import Lock
+import logging
+import sqlite3
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Protocol
 
-from linecore.inspection import Frame, Inspection
+from pydantic import BaseModel, ConfigDict, Field
+
+from linecore.captured import CapturedCounts
+from linecore.clock import Clock
+from linecore.inspection import Inspection
+from linecore.intake import Arrival
+from linecore.journal_file import REMEMBERED, DeadLetter, Entry, JournalFile
+from linecore.packing import Delivery, Kind, Packed, kind_of, name_of, pack, storable, unpack
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200  # deliveries in one transaction at most
+BATCH_BYTES = 32 * 1024 * 1024
+FLUSH_S = 0.25  # how long a moved cursor waits for company before it is written
+RETRY_S, LAST_RETRY_S = 0.5, 5.0  # between attempts to write a file that could not be written
+WARN_AT = 0.8  # of a limit: the alarm
+RECORDED = ""  # the reason of an outcome that is none
+
+
+class JournalSettings(BaseModel):
+    """The table ``[journal]``: how much, and for how long, the line keeps for sinks that are away."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    max_mb: float = Field(
+        4096, gt=0, description="megabytes that wait for sinks at most; beyond, the oldest is let go, after an alarm"
+    )
+    max_age_h: float = Field(
+        168, gt=0, description="hours that a delivery waits for a sink at most; older ones are let go, after an alarm"
+    )
+
+
+class JournalLane(Protocol):
+    """What the journal asks of a lane that it keeps deliveries for."""
+
+    name: str
+
+    @property
+    def cursor(self) -> int:
+        """Number of the last delivery that the sink has."""
+        ...
+
+    def wants_pixels(self, inspection: Inspection) -> bool:
+        """Say whether the sink needs the pictures of an inspection."""
+        ...
+
+    def offer(self, seq: int, delivery: Delivery) -> None:
+        """Take note of a delivery; must not wait."""
+        ...
+
+    def let_go(self, seq: int, reason: str) -> None:
+        """Give up everything up to number *seq*."""
+        ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    seq: int
+    at: float  # seconds since 1970
+    delivery: Delivery
+    nbytes: int
+    arrival: Arrival | None  # whose source is told once this is safe
+    counts_as: tuple[str, str] | None  # (source, reason) for the ledger
+    offered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JournalState:
+    """How the journal is, for a person."""
+
+    entries: int  # that wait for a sink, on disk
+    bytes: int
+    oldest_s: float  # age of the oldest; 0.0 without any
+    unwritten: int  # that wait for the disk
+    trouble: str | None  # why it cannot be written; None while it can
 
 
 class Journal:
-    """Knows which durable sinks still owe which frame; calls *safe* with a frame once none does."""
+    """Owns the journal's file; *path* None keeps it in memory.
 
-    def __init__(self, durable_sinks: Iterable[str], safe: Callable[[Frame], None]) -> None:
-        self._durable_sinks = frozenset(durable_sinks)
-        self._safe = safe
-        self._owed: dict[str, set[str]] = {}
-        self._lock = Lock()
+    *settle* is called, in the journal's thread, with each arrival whose inspection is safe; it must not wait. *trouble*
+    is told what is wrong (a name and a sentence), and None for the sentence when it is over.
 
-    def __len__(self) -> int:
-        return len(self._owed)
+    Raises:
+        sqlite3.Error: the file cannot be opened.
+        OSError: its folder cannot be used.
+    """
 
-    def append(self, inspection: Inspection) -> None:
-        """Take note of an inspection, before any sink is offered it."""
-        if self._durable_sinks:
-            with self._lock:
-                self._owed[inspection.frame.id] = set(self._durable_sinks)
-        else:
-            self._safe(inspection.frame)
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        settings: JournalSettings,
+        memory_bytes: int,
+        clock: Clock,
+        settle: Callable[[Arrival], None],
+        trouble: Callable[[str, str | None], None],
+        captured: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        self.file = JournalFile(path)
+        self._settings = settings
+        self._memory_bytes = memory_bytes
+        self._clock = clock
+        self._settle = settle
+        self._trouble = trouble
+        self._captured = captured
+        self._changed = Condition()
+        self._waiting: deque[_Waiting] = deque()  # not yet on disk
+        self._waiting_bytes = 0
+        self._seq = self.file.last_seq()
+        self._settled = OrderedDict.fromkeys(self.file.settled())
+        self._lanes: dict[str, JournalLane] = {}
+        self._cursors = self.file.cursors()
+        self._sizes = deque(self.file.sizes())
+        self._bytes = sum(size for _, _, size in self._sizes)
+        self._outcomes: Counter[tuple[str, str]] = Counter()  # of frames that never reached the file
+        self._buried: deque[tuple[str, float, int, str, Packed, int]] = deque()
+        self._gone: set[str] = set()  # sinks whose cursors are to be forgotten
+        self._moved = False
+        self._closing = False
+        self._flush_now = False
+        self._broken: str | None = None
+        self._retry_s = RETRY_S
+        self._warned = False
+        self._thread = Thread(target=self._run, name="journal", daemon=True)
 
-    def forget(self, frame: Frame) -> None:
-        """Let a frame go that was dropped after it had been noted."""
-        with self._lock:
-            self._owed.pop(frame.id, None)
+    # Before and after
 
-    def strike_off(self, sink: str, inspections: Sequence[Inspection]) -> None:
-        """A sink has stored these."""
-        for inspection in inspections:
-            with self._lock:
-                owed = self._owed.get(inspection.frame.id, set())
-                was_owed = sink in owed
-                owed.discard(sink)
-                if safe := was_owed and not owed:
-                    del self._owed[inspection.frame.id]
-            if safe:
-                self._safe(inspection.frame)
+    def add_lane(self, lane: JournalLane) -> int:
+        """Keep deliveries for a sink; the answer is the number of the last one that it has.
+
+        A sink that the journal knows goes on where it was; a new one begins with what comes next.
+        """
+        with self._changed:
+            self._lanes[lane.name] = lane
+            self._gone.discard(lane.name)
+            return self._cursors.setdefault(lane.name, self._seq)
+
+    def remove_lane(self, name: str, *, forget: bool) -> None:
+        """Keep nothing more for a sink; with *forget*, nor what it has not taken."""
+        with self._changed:
+            self._lanes.pop(name, None)
+            if forget:
+                self._cursors.pop(name, None)
+                self._gone.add(name)
+            self._moved = True
+            self._changed.notify_all()
+
+    def forget_strangers(self) -> dict[str, int]:
+        """Forget sinks that the file knows and the line no longer has; the answer is how much waited for each."""
+        strangers = {name: seq for name, seq in self._cursors.items() if name not in self._lanes}
+        for name in strangers:
+            self.remove_lane(name, forget=True)
+        return {name: sum(one[0] > seq for one in self._sizes) for name, seq in strangers.items()}
+
+    def book_interrupted(self, captured: CapturedCounts, policy: Callable[[str], str]) -> dict[str, int]:
+        """Bring the ledger into balance after a run that ended with frames on their way; return them by source.
+
+        A source that waits for the line offers them again; what a live one had captured is lost.
+        """
+        counted, outcomes = self.file.counts()
+        captured.raise_to(counted)
+        ended: Counter[str] = Counter()
+        for (source, _), frames in outcomes.items():
+            ended[source] += frames
+        captured.raise_to(ended)
+        left = {source: frames - ended[source] for source, frames in captured.all().items() if frames > ended[source]}
+        for source, frames in left.items():
+            reason = "lost when the line ended" if policy(source) == "newest" else "given back when the line ended"
+            self._outcomes[source, reason] += frames
+        self._moved = self._moved or bool(left)
+        return left
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def close(self, timeout_s: float) -> None:
+        """Write what waits, as long as it can be written, and close the file; no lane may be at work any more."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(max(0.1, timeout_s))
+        self.file.close()
+
+    # Appending
+
+    def append(
+        self, delivery: Delivery, *, arrival: Arrival | None = None, counts_as: tuple[str, str] | None = None
+    ) -> None:
+        """Take a delivery for every lane; *arrival* is the frame whose source is told once it is safe.
+
+        Returns at once, unless so much waits for the disk that memory has no room for an inspection.
+        """
+        size = delivery.nbytes if isinstance(delivery, Inspection) else 0
+        with self._changed:
+            while size and self._waiting and self._waiting_bytes + size > self._memory_bytes and not self._closing:
+                self._changed.wait()
+            self._seq += 1
+            at = self._clock.now().timestamp()
+            self._waiting.append(_Waiting(self._seq, at, delivery, size, arrival, counts_as))
+            self._waiting_bytes += size
+            self._changed.notify_all()
+
+    @property
+    def full(self) -> bool:
+        """True where memory has no room for another inspection, since the disk takes none."""
+        with self._changed:
+            return self._broken is not None and self._waiting_bytes >= self._memory_bytes
+
+    def is_settled(self, frame_id: str) -> bool:
+        """Say whether a frame of this id is safe already."""
+        with self._changed:
+            return storable(frame_id) in self._settled
+
+    def wait_until_written(self, timeout_s: float) -> bool:
+        """Wait until nothing waits for the disk."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, max(0.0, timeout_s))
+
+    # What lanes ask
+
+    @property
+    def last_seq(self) -> int:
+        """Number of the newest delivery."""
+        with self._changed:
+            return self._seq
+
+    def read(self, after: int, limit: int, *, pixels: bool, max_bytes: int) -> list[tuple[int, Delivery]]:
+        """Return up to *limit* deliveries that follow number *after*, oldest first, with their numbers.
+
+        At least one, where there is one, and no more than *max_bytes* of those that are read from the disk.
+        """
+        with self._changed:
+            waiting = [(one.seq, one.delivery) for one in self._waiting if one.seq > after]
+        entries, complete = self.file.read(after, limit, pixels=pixels, max_bytes=max_bytes)
+        found = [(one.seq, unpack(one.packed)) for one in entries]
+        if not complete:
+            return found
+        last = found[-1][0] if found else after
+        return (found + [one for one in waiting if one[0] > last])[:limit]
+
+    def count(self, after: int, kinds: Collection[Kind]) -> int:
+        """Return how many deliveries of these kinds follow number *after*."""
+        with self._changed:
+            waiting = {one.seq for one in self._waiting if one.seq > after and kind_of(one.delivery) in kinds}
+            written = self.file.count_entries(after, kinds)
+        return len(waiting) + written
+
+    def strike_off(self) -> None:
+        """Some lane's sink has taken something: its cursor has moved."""
+        with self._changed:
+            self._moved = True
+            self._changed.notify_all()
+
+    def bury(self, sink: str, seq: int, delivery: Delivery, attempts: int, error: str) -> None:
+        """Put a delivery aside that *sink* refuses, before its lane passes it: it is written with the cursor."""
+        letter = (sink, self._clock.now().timestamp(), attempts, error, pack(delivery), seq)
+        with self._changed:
+            self._buried.append(letter)
+            self._moved = True
+            self._changed.notify_all()
+
+    def dead(self, sink: str | None = None) -> list[DeadLetter]:
+        """Return the dead letters of one sink, or of all."""
+        self._flush()
+        return self.file.dead(sink)
+
+    def raise_dead(self, ids: Sequence[int]) -> None:
+        """Remove dead letters that were delivered after all."""
+        with self.file.transaction():
+            self.file.raise_dead(ids)
+
+    @property
+    def state(self) -> JournalState:
+        """How it is now."""
+        with self._changed:
+            now = self._clock.now().timestamp()
+            oldest = max(0.0, now - self._sizes[0][1]) if self._sizes else 0.0
+            return JournalState(len(self._sizes), self._bytes, oldest, len(self._waiting), self._broken)
+
+    # The thread
+
+    def _flush(self) -> None:
+        """Wait until the cursors and the dead letters are on disk."""
+        with self._changed:
+            self._flush_now = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._flush_now or self._broken is not None, LAST_RETRY_S)
+
+    def _run(self) -> None:
+        while True:
+            if self._broken is not None:
+                self._go_on_without_disk()
+            batch = self._next_batch()
+            if batch is None:
+                return
+            try:
+                self._write(batch)
+            except (sqlite3.Error, OSError) as error:
+                self._cannot_write(error)
+                if self._closing:
+                    return
+            else:
+                self._written(batch)
+            self._keep_within_limits()
+
+    def _next_batch(self) -> list[_Waiting] | None:
+        """Wait for something to write; an empty batch means that only cursors have moved, None that all is done."""
+        with self._changed:
+            if self._broken is None:
+                self._changed.wait_for(lambda: self._waiting or self._closing or self._flush_now, FLUSH_S)
+            batch: list[_Waiting] = []
+            size = 0
+            for one in self._waiting:
+                if len(batch) == BATCH or (batch and size + one.nbytes > BATCH_BYTES):
+                    break
+                batch.append(one)
+                size += one.nbytes
+            if not batch and self._closing and not (self._moved or self._buried):
+                return None
+            return batch
+
+    def _write(self, batch: Sequence[_Waiting]) -> None:
+        with self._changed:
+            if not batch and not self._moved and not self._buried and not self._gone:
+                return
+            self._moved = False
+            cursors = {name: lane.cursor for name, lane in self._lanes.items()}
+            self._cursors.update(cursors)
+            lowest = min(self._cursors.values(), default=self._seq)
+            lanes = list(self._lanes.values())
+            buried = list(self._buried)
+            gone = list(self._gone)
+        # Without a sink that takes anything, or where all have it already, there is nothing to keep.
+        kept = [one for one in batch if one.seq > lowest] if self._cursors else []
+        entries = [Entry(one.seq, one.at, pack(one.delivery, pixels=_pixels(one.delivery, lanes))) for one in kept]
+        outcomes = Counter(one.counts_as for one in batch if one.counts_as is not None) + self._outcomes
+        frames = [(one.seq, storable(name_of(one.delivery))) for one in batch if _settles(one)]
+        with self.file.transaction():
+            self.file.append(entries)
+            self.file.settle(frames, self._seq)
+            self.file.count(self._captured(), outcomes)
+            self.file.move_cursors(cursors)
+            for name in gone:
+                self.file.drop_cursor(name)
+            for sink, at, attempts, error, packed, _ in buried:
+                self.file.bury(sink, at, attempts, error, packed)
+            self.file.forget_up_to(lowest)
+        self._outcomes = Counter()
+        with self._changed:
+            self._gone.difference_update(gone)
+            for _ in buried:
+                self._buried.popleft()
+            for entry in entries:
+                self._sizes.append((entry.seq, entry.at, entry.packed.nbytes))
+                self._bytes += entry.packed.nbytes
+            self._forget(lowest)
+
+    def _written(self, batch: Sequence[_Waiting]) -> None:
+        recovered = False
+        with self._changed:
+            for one in batch:
+                self._waiting.popleft()
+                self._waiting_bytes -= one.nbytes
+                self._note_settled(one)
+            if self._broken is not None:
+                recovered, self._broken, self._retry_s = True, None, RETRY_S
+            self._flush_now = False
+            self._changed.notify_all()
+        self._tell(batch)
+        if recovered:
+            self._trouble("journal cannot be written", None)
+
+    def _tell(self, batch: Sequence[_Waiting]) -> None:
+        """Settle the frames of *batch*, and offer it to the lanes that do not have it."""
+        for one in batch:
+            if one.arrival is not None:
+                self._settle(one.arrival)
+                one.arrival = None
+            if not one.offered:
+                one.offered = True
+                for lane in list(self._lanes.values()):
+                    lane.offer(one.seq, one.delivery)
+
+    def _cannot_write(self, error: Exception) -> None:
+        with self._changed:
+            first, self._broken = self._broken is None, str(error)
+            self._moved = True  # what was to be written with the cursors still is
+            self._retry_s = RETRY_S if first else min(LAST_RETRY_S, 2 * self._retry_s)
+            self._changed.notify_all()
+        if first:
+            logger.error("the journal cannot be written: %s", error)
+            self._trouble("journal cannot be written", f"the journal cannot be written: {error}; make room on its disk")
+
+    def _go_on_without_disk(self) -> None:
+        """Until the next attempt is due, deliver from memory, and settle what every sink holds."""
+        until = self._clock.monotonic() + self._retry_s
+        while not self._closing and (left := until - self._clock.monotonic()) > 0:
+            with self._changed:
+                fresh = [one for one in self._waiting if not one.offered]
+                for one in fresh:
+                    one.offered = True
+                lanes = list(self._lanes.values())
+            for one in fresh:
+                for lane in lanes:
+                    lane.offer(one.seq, one.delivery)
+            self._settle_what_sinks_hold()
+            with self._changed:
+                self._moved = False
+                self._changed.wait_for(
+                    lambda: self._closing or self._moved or any(not one.offered for one in self._waiting), left
+                )
+        with self._changed:
+            self._moved = True
+
+    def _settle_what_sinks_hold(self) -> None:
+        safe: list[Arrival] = []
+        with self._changed:
+            # Dead letters are not delivered: until they are on disk, their frames are not safe.
+            held = min((lane.cursor for lane in self._lanes.values()), default=self._seq)
+            held = min([held, *(seq - 1 for *_, seq in self._buried)])
+            while self._waiting and self._waiting[0].seq <= held:
+                one = self._waiting.popleft()
+                self._waiting_bytes -= one.nbytes
+                if one.counts_as is not None:
+                    self._outcomes[one.counts_as] += 1
+                self._note_settled(one)
+                if one.arrival is not None:
+                    safe.append(one.arrival)
+            self._changed.notify_all()
+        for arrival in safe:
+            self._settle(arrival)
+
+    def _note_settled(self, one: _Waiting) -> None:
+        if _settles(one):
+            self._settled[storable(name_of(one.delivery))] = None
+            while len(self._settled) > REMEMBERED:
+                self._settled.popitem(last=False)
+
+    # Limits
+
+    def _forget(self, lowest: int) -> None:
+        while self._sizes and self._sizes[0][0] <= lowest:
+            self._bytes -= self._sizes.popleft()[2]
+
+    def _keep_within_limits(self) -> None:
+        limit, age = self._settings.max_mb * 1024 * 1024, 3600 * self._settings.max_age_h
+        now = self._clock.now().timestamp()
+        with self._changed:
+            oldest = now - self._sizes[0][1] if self._sizes else 0.0
+            filled = max(self._bytes / limit, oldest / age)
+            lagging = [lane.name for lane in self._lanes.values() if self._sizes and lane.cursor < self._sizes[0][0]]
+            over: int | None = None
+            size = self._bytes
+            for seq, at, nbytes in self._sizes:
+                if size <= limit and now - at <= age:
+                    break
+                over, size = seq, size - nbytes
+            lanes = list(self._lanes.values())
+        if filled >= WARN_AT and not self._warned:
+            self._warned = True
+            self._trouble(
+                "journal is filling",
+                f"the journal is {100 * filled:.0f} % full, waiting for {', '.join(lagging) or 'its sinks'}; "
+                "what is beyond its limits will be let go, oldest first",
+            )
+        elif filled < WARN_AT / 2 and self._warned:
+            self._warned = False
+            self._trouble("journal is filling", None)
+        if over is not None:
+            for lane in lanes:
+                lane.let_go(over, "the journal is full")
+            self.strike_off()
+
+
+def _settles(one: _Waiting) -> bool:
+    return isinstance(one.delivery, Inspection) and one.counts_as is not None
+
+
+def _pixels(delivery: Delivery, lanes: Sequence[JournalLane]) -> bool:
+    return isinstance(delivery, Inspection) and any(lane.wants_pixels(delivery) for lane in lanes)

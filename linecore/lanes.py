@@ -1,122 +1,179 @@
-"""One lane a sink: its own thread, its own queue, batches, retries. What one sink does delays no other.
+"""One lane a sink: its own threads, its own queue, batches, retries. What one sink does delays no other.
 
-A lane keeps the order: inspections and alarms reach the sink as they happened, and what failed comes again before
-anything newer. Waiting between attempts grows exponentially with jitter ("equal jitter" in Brooker, "Exponential
-Backoff And Jitter", AWS Architecture Blog 2015), so that the sinks of many lines do not knock at a recovering server
-at once.
+A lane keeps the order: deliveries reach the sink as they happened, and what failed comes again before anything newer.
+What does not fit into the lane's memory waits in the journal alone, and is read back when its turn comes; so does what
+was left when the line ended.
+
+A sink can fail in two ways. It is *away*: what it talks to does not answer, or it does not return in time. Then the
+lane waits and tries again, for as long as it takes; after :data:`BREAKER` failures the circuit is open (Nygard,
+"Release It!", 2007), and one delivery at a time is the probe. Or it *refuses* what it gets: after ``attempts`` with a
+batch the lane offers its deliveries one by one, and after :data:`ALONE` with one of them it offers the one that follows.
+Where the sink takes that, what it refused is a dead letter, kept until somebody replays it; where it does not, the sink
+is to blame, and the lane goes on trying.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from threading import Condition, Thread
-from typing import Protocol
+from typing import Literal
 
-from linecore.alarms import Alarm
+from linecore.backoff import wait_s
 from linecore.bus import Bus
 from linecore.clock import Clock
-from linecore.events import DeliveriesDropped, SinkFailed, SinkRecovered, SinkStalled
+from linecore.events import DeliveriesDropped, DeliveryRefused, SinkFailed, SinkRecovered, SinkStalled
 from linecore.inspection import Inspection
+from linecore.journal import Journal
+from linecore.packing import ALARM, Delivery, kind_of, name_of
+from linecore.sink import Sink, deliver, is_away, ready
+from linecore.turns import Turns, TurnTimeoutError
 
-BATCH = 100  # inspections that a sink gets at most at once: one transaction, and a bounded loss of work when it fails
-FIRST_RETRY_S = 0.1
-LAST_RETRY_S = 30.0
+logger = logging.getLogger(__name__)
 
+BATCH = 100  # deliveries that a sink gets at most at once: one transaction, and a bounded loss of work when it fails
+ALONE = 3  # refusals of one delivery alone, after which the sink is asked whether it takes another
+BREAKER = 5  # failures in a row after which a sink counts as away
+LAST_TRIES = 3  # failures in a row after which a closing lane leaves the rest to the next start
+READ_BYTES = 32 * 1024 * 1024  # read back from the journal at once
+LIVE_S = 1.0  # what is delivered later than this after it happened was buffered
 
-class Sink(Protocol):
-    """The two hooks of a sink, as a lane calls them."""
-
-    def record(self, inspections: Sequence[Inspection]) -> None:
-        """Store a batch."""
-        ...
-
-    def notify(self, alarm: Alarm) -> None:
-        """Tell of an alarm's change."""
-        ...
+State = Literal["idle", "delivering", "retrying", "away"]
 
 
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
-    """What a lane may hold, and how long it tries."""
+    """What a lane may hold in memory, how long a turn of its sink may take, and how often it tries."""
 
     bytes: int = 256 * 1024 * 1024
     timeout_s: float = 10.0
     attempts: int = 10
 
 
-class Lane:
-    """Delivers to one sink; *delivered* is called with each batch that the sink has stored.
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """How a lane is, for a person."""
 
-    A durable sink's lane never lets an inspection go: it blocks :meth:`offer` while it is full, and tries for ever. Any
-    other lane drops, and counts, what does not fit and what failed ``attempts`` times. Alarms always fit.
+    sink: str
+    state: State
+    waiting: int  # deliveries that the sink does not have yet
+    dropped: int  # deliveries that were let go
+    dead: int  # that the sink refused since the line started
+    attempt: int  # failures in a row
+    error: str | None  # the last one, while it lasts
+    left_behind: int  # calls that hang though their turn is over
+
+
+@dataclass(slots=True)
+class _Waiting:
+    seq: int
+    delivery: Delivery
+    nbytes: int
+    refused: int = 0  # times that the sink refused it, alone
+
+
+class Lane:
+    """Delivers to one sink what the journal keeps for it.
+
+    *trouble* is told what is wrong with the sink (a name and a sentence), and None for the sentence when it is over.
     """
+
+    live = False
 
     def __init__(
         self,
         name: str,
         sink: Sink,
         *,
-        durable: bool,
         limits: LaneLimits,
         bus: Bus,
         clock: Clock,
-        delivered: Callable[[str, Sequence[Inspection]], None],
+        journal: Journal,
+        trouble: Callable[[str, str | None], None] = lambda _name, _sentence: None,
     ) -> None:
         self.name = name
-        self.durable = durable
         self.dropped = 0
+        self.limits = limits
         self._sink = sink
-        self._limits = limits
         self._bus = bus
         self._clock = clock
-        self._delivered = delivered
+        self._journal = journal
+        self._trouble = trouble
         self._jitter = random.Random(name)
-        self._waiting: deque[Inspection | Alarm] = deque()
-        self._waiting_bytes = 0
         self._changed = Condition()
+        self._queue: deque[_Waiting] = deque()
+        self._queue_bytes = 0
+        self._cursor = journal.add_lane(self)  # everything up to here is delivered
+        self._taken = self._cursor  # everything up to here was in the queue
+        self._known = journal.last_seq  # the newest that there is
+        self._owed = journal.count(self._cursor, sink.takes)  # deliveries that the sink does not have
         self._closing = False
         self._abandoned = False
-        self._busy_since: float | None = None
-        self._stall_told = False
         self._attempt = 0
+        self._error: str | None = None
+        self._busy = False
+        self._is_away = False
+        self._batch = BATCH
+        self._neighbour_first = False
+        self._dead = 0
+        self._turns = Turns(f"sink {name}")
         self._thread = Thread(target=self._run, name=f"lane {name}", daemon=True)
+
+    # What the journal asks
+
+    @property
+    def cursor(self) -> int:
+        """Number of the last delivery that the sink has; without the lane's lock, since the journal holds its own."""
+        return self._cursor
+
+    def wants_pixels(self, inspection: Inspection) -> bool:
+        """Say whether the sink needs the pictures of an inspection: not where it named no file that it will keep."""
+        return self._sink.pixels and (bool(inspection.evidence) or not self._sink.names_evidence)
+
+    def offer(self, seq: int, delivery: Delivery) -> None:
+        """Queue a delivery; where memory is full, it waits in the journal alone."""
+        size = delivery.nbytes if isinstance(delivery, Inspection) else 0
+        with self._changed:
+            behind = self._taken < self._known
+            if seq > self._known:
+                self._known = seq
+                self._owed += kind_of(delivery) in self._sink.takes
+            if seq <= self._taken or behind:
+                return
+            if not self._queue or self._queue_bytes + size <= self.limits.bytes:
+                self._put(seq, delivery, size)
+            self._changed.notify_all()
+
+    def let_go(self, seq: int, reason: str) -> None:
+        """Give up everything up to number *seq*."""
+        left = self._journal.count(seq, self._sink.takes)
+        with self._changed:
+            if seq <= self._cursor:
+                return
+            while self._queue and self._queue[0].seq <= seq:
+                self._queue_bytes -= self._queue.popleft().nbytes
+            self._cursor, self._taken = seq, max(self._taken, seq)
+            count, self._owed = max(0, self._owed - left), min(self._owed, left)
+            self.dropped += count
+        if count:
+            self._bus.publish(DeliveriesDropped(self.name, count, reason))
+
+    # Life
 
     def start(self) -> None:
         """Begin to deliver."""
         self._thread.start()
 
-    def offer(self, delivery: Inspection | Alarm) -> None:
-        """Queue an inspection or an alarm for the sink."""
-        size = delivery.nbytes if isinstance(delivery, Inspection) else 0
+    def use(self, sink: Sink) -> None:
+        """Deliver to another sink of the same name from the next batch on; returns when the last one is over."""
         with self._changed:
-            while size and self._waiting and self._waiting_bytes + size > self._limits.bytes and not self._abandoned:
-                if not self.durable:
-                    self.dropped += 1
-                    break
-                self._changed.wait()
-            else:
-                self._waiting.append(delivery)
-                self._waiting_bytes += size
-                self._changed.notify_all()
-                return
-        self._bus.publish(DeliveriesDropped(self.name, 1, "the sink's lane is full"))
-
-    def check_stall(self) -> None:
-        """Publish SinkStalled, once, where the sink has been busy with one call beyond its timeout."""
-        with self._changed:
-            busy_since = self._busy_since
-            if busy_since is None or self._stall_told:
-                return
-            busy = self._clock.monotonic() - busy_since
-            if busy < self._limits.timeout_s:
-                return
-            self._stall_told = True
-            waiting = len(self._waiting)
-        self._bus.publish(SinkStalled(self.name, busy, waiting))
+            self._changed.wait_for(lambda: not self._busy, self.limits.timeout_s + 1)
+            self._sink, self._attempt, self._batch = sink, 0, BATCH
+            self._owed = self._journal.count(self._cursor, sink.takes)
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Say that nothing more will be offered; the lane delivers what waits and ends."""
@@ -125,91 +182,180 @@ class Lane:
             self._changed.notify_all()
 
     def join(self, timeout_s: float) -> int:
-        """Wait until everything is delivered, at most *timeout_s*; the answer is how much is left undelivered."""
-        self._thread.join(max(0.0, timeout_s))
+        """Wait until everything is delivered, at most *timeout_s*; the answer is how much the journal still keeps."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, timeout_s))
         with self._changed:
             self._abandoned = True
             self._changed.notify_all()
-            left = len(self._waiting)
-            self.dropped += 0 if self.durable else left  # what a durable sink did not take is offered again
-        if left:
-            self._bus.publish(DeliveriesDropped(self.name, left, "the line stopped before the sink took them"))
-        return left
+        return self.state.waiting
+
+    @property
+    def state(self) -> LaneState:
+        """How the lane is now."""
+        left_behind = self._turns.left_behind
+        with self._changed:
+            waiting = self._owed
+            state: State = "away" if self._is_away else "retrying" if self._attempt else "delivering"
+            return LaneState(
+                self.name,
+                state if waiting or self._is_away else "idle",
+                waiting,
+                self.dropped,
+                self._dead,
+                self._attempt,
+                self._error,
+                left_behind,
+            )
+
+    # The thread
 
     def _run(self) -> None:
-        while batch := self._next_batch():
-            self._deliver(batch)
+        while True:
+            self._read_on()
+            batch = self._next_batch()
+            if batch is None:
+                break
+            if batch:
+                self._deliver(batch)
+        self._turns.close()
 
-    def _next_batch(self) -> list[Inspection] | Alarm | None:
-        """Return what stands first, without taking it out: it leaves the queue when it has been delivered."""
+    def _read_on(self) -> None:
+        """Take what waits in the journal alone, once everything before it is delivered."""
         with self._changed:
-            while not self._waiting:
+            if len(self._queue) > 1 or self._taken >= self._known or self._abandoned:
+                return
+            after = self._taken
+        found = self._journal.read(after, BATCH, pixels=self._sink.pixels, max_bytes=READ_BYTES)
+        with self._changed:
+            for seq, delivery in found:
+                if seq > self._taken:
+                    self._put(seq, delivery, delivery.nbytes if isinstance(delivery, Inspection) else 0)
+            if not found:
+                # Let go in the meantime, or of no interest to anybody: there is nothing to wait for.
+                self._taken = max(self._taken, after)
+                self._known = self._taken
+                self._owed = len(self._queue)
+
+    def _put(self, seq: int, delivery: Delivery, size: int) -> None:
+        self._taken = seq
+        if kind_of(delivery) in self._sink.takes:
+            self._queue.append(_Waiting(seq, delivery, size))
+            self._queue_bytes += size
+        elif not self._queue and not self._busy:
+            self._cursor = seq
+            self._journal.strike_off()
+
+    def _next_batch(self) -> list[_Waiting] | None:
+        """Return what stands first, without taking it out; an empty batch means that more is to be read."""
+        with self._changed:
+            while not self._queue:
+                if self._taken < self._known and not self._abandoned:
+                    return []
                 if self._closing or self._abandoned:
                     return None
                 self._changed.wait()
             if self._abandoned:
                 return None
-            first = self._waiting[0]
-            if isinstance(first, Alarm):
-                return first
-            batch: list[Inspection] = []
-            for delivery in islice(self._waiting, BATCH):
-                if isinstance(delivery, Alarm):
-                    break
-                batch.append(delivery)
-            return batch
+            self._busy = True
+            return self._neighbour() or self._head()
 
-    def _deliver(self, batch: list[Inspection] | Alarm) -> None:
-        with self._changed:
-            self._busy_since = self._clock.monotonic()
+    def _neighbour(self) -> list[_Waiting] | None:
+        """Return what follows a delivery that was refused too often, every other time."""
+        if self._queue[0].refused < ALONE or len(self._queue) < 2:
+            return None
+        self._neighbour_first = not self._neighbour_first
+        return [self._queue[1]] if self._neighbour_first else None
+
+    def _head(self) -> list[_Waiting]:
+        kind = kind_of(self._queue[0].delivery)
+        size = 1 if kind == ALARM or self._is_away else self._batch
+        batch: list[_Waiting] = []
+        for one in self._queue:
+            if len(batch) == size or kind_of(one.delivery) != kind:
+                break
+            batch.append(one)
+        return batch
+
+    def _deliver(self, batch: list[_Waiting]) -> None:
+        sink = self._sink
+        deliveries = [self._marked(ready(sink, one.delivery)) for one in batch]
         try:
-            if isinstance(batch, Alarm):
-                self._sink.notify(batch)
-            else:
-                self._sink.record(batch)
+            self._turns.take(lambda: deliver(sink, deliveries), self.limits.timeout_s)
         except BaseException as error:  # a plugin that wants to exit, or was cancelled, must not take the lane along
-            self._failed(batch, f"{type(error).__name__}: {error}")
+            self._failed(batch, error)
         else:
             self._succeeded(batch)
 
-    def _succeeded(self, batch: list[Inspection] | Alarm) -> None:
+    def _marked(self, delivery: Delivery) -> Delivery:
+        if not isinstance(delivery, Inspection):
+            return delivery
+        waited = (self._clock.now() - delivery.completed_at).total_seconds()
+        return replace(delivery, buffered=True) if self._attempt or waited > LIVE_S else delivery
+
+    def _succeeded(self, batch: list[_Waiting]) -> None:
+        refused: _Waiting | None = None
         with self._changed:
-            self._remove(batch)
-            had_trouble = self._attempt > 0 or self._stall_told
-            self._attempt, self._busy_since, self._stall_told = 0, None, False
-            waiting = len(self._waiting)
-        if isinstance(batch, list):
-            self._delivered(self.name, batch)
+            if self._queue and self._queue[0] is not batch[0] and len(self._queue) > 1 and self._queue[1] is batch[0]:
+                refused = self._queue[0]
+        if refused is not None:
+            self._bury(refused)
+        with self._changed:
+            # What was let go meanwhile is no longer at the head.
+            while self._queue and self._queue[0].seq <= batch[-1].seq:
+                self._queue_bytes -= self._queue.popleft().nbytes
+                self._owed -= 1
+            self._cursor = max(self._cursor, batch[-1].seq)
+            if not self._queue:
+                self._cursor = self._taken  # what follows is of no interest to this sink
+            had_trouble, was_away = self._attempt > 0, self._is_away
+            self._attempt, self._error, self._is_away, self._busy = 0, None, False, False
+            self._batch = min(BATCH, 2 * self._batch)
+            waiting = self._owed
+            self._changed.notify_all()
+        self._journal.strike_off()
         if had_trouble:
             self._bus.publish(SinkRecovered(self.name, waiting))
+        if was_away:
+            self._trouble(f"sink {self.name} is away", None)
 
-    def _failed(self, batch: list[Inspection] | Alarm, error: str) -> None:
+    def _bury(self, refused: _Waiting) -> None:
+        error = self._error or "it was refused"
+        self._journal.bury(self.name, refused.seq, refused.delivery, self.limits.attempts + refused.refused, error)
+        self._dead += 1
+        self._bus.publish(DeliveryRefused(self.name, name_of(refused.delivery), refused.refused, error))
+
+    def _failed(self, batch: list[_Waiting], error: BaseException) -> None:
+        said = f"{type(error).__name__}: {error}"
+        away = is_away(error)
         with self._changed:
-            self._busy_since = None
+            self._busy = False
             self._attempt += 1
-            give_up = not self.durable and (self._closing or self._attempt >= self._limits.attempts)
-            count = len(batch) if isinstance(batch, list) else 1
-            attempt, retry_s = self._attempt, 0.0 if give_up else self._retry_s()
-            if give_up:
-                self._remove(batch)
-                self.dropped += count
-                self._attempt = 0
-            waiting = len(self._waiting)
-        self._bus.publish(SinkFailed(self.name, error, attempt, waiting, retry_s))
-        if give_up:
-            self._bus.publish(DeliveriesDropped(self.name, count, f"the sink failed {attempt} times: {error}"))
-            return
+            self._error = said
+            if not away and self._batch == 1:
+                batch[0].refused += 1
+            if isinstance(error, TurnTimeoutError):
+                self._batch = max(1, len(batch) // 2)  # perhaps it was too much at once
+            elif not away and self._attempt >= self.limits.attempts:
+                self._batch = 1  # which of them is refused?
+            opened = (
+                not self._is_away and self._attempt >= BREAKER and (away or self._attempt > 2 * self.limits.attempts)
+            )
+            self._is_away = self._is_away or opened
+            attempt, retry_s = self._attempt, wait_s(batch[0].refused or self._attempt, self._jitter)
+            waiting = self._owed
+            last = self._closing and attempt >= LAST_TRIES
+            self._abandoned = self._abandoned or last
+            self._changed.notify_all()
+        if isinstance(error, TurnTimeoutError):
+            self._bus.publish(SinkStalled(self.name, self.limits.timeout_s, waiting))
+        self._bus.publish(SinkFailed(self.name, said, attempt, waiting, 0.0 if last else retry_s))
+        if opened:
+            self._trouble(f"sink {self.name} is away", f"sink {self.name} takes nothing: {said}")
         with self._changed:
-            # Closing ends the wait of a sink that has one attempt left; a durable one keeps its distance and its tries.
-            self._changed.wait_for(lambda: self._abandoned or (self._closing and not self.durable), retry_s)
+            self._changed.wait_for(lambda: self._abandoned or self._closing, retry_s)
 
-    def _retry_s(self) -> float:
-        ceiling = min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** (self._attempt - 1))
-        return self._jitter.uniform(ceiling / 2, ceiling)
 
-    def _remove(self, batch: list[Inspection] | Alarm) -> None:
-        for _ in range(len(batch) if isinstance(batch, list) else 1):
-            delivery = self._waiting.popleft()
-            if isinstance(delivery, Inspection):
-                self._waiting_bytes -= delivery.nbytes
-        self._changed.notify_all()
+def undelivered(states: Sequence[LaneState]) -> dict[str, int]:
+    """Return how many deliveries each sink has lost."""
+    return {one.sink: one.dropped for one in states if one.dropped}

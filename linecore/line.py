@@ -1,21 +1,24 @@
-"""A line: sources -> intake -> workers -> lanes; start, drain, stop."""
+"""A line: sources -> intake -> workers -> journal -> lanes; start, drain, stop."""
 
 from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Event as Flag
-from threading import Thread
+from threading import RLock, Thread
 from typing import Self
 
-from linecore.alarms import Alarm, AlarmBoard, AlarmRule, AlarmState
+from linecore.alarms import Alarm, AlarmBoard, AlarmRule, AlarmState, Priority
 from linecore.bus import Bus
+from linecore.captured import CapturedCounts
 from linecore.checks import check_complete, check_names, remarks
 from linecore.clock import Clock, SystemClock
-from linecore.config import LineConfig, LineSettings
+from linecore.config import LineConfig, LineSettings, PluginTable
+from linecore.deadlines import Deadlines
 from linecore.decision import DecisionRules
 from linecore.errors import ConfigError, LinecoreError
 from linecore.events import (
@@ -27,29 +30,43 @@ from linecore.events import (
     LineStarted,
     LineStopped,
     PluginFailed,
+    PluginStuck,
+    SequenceGap,
     VerdictReached,
 )
 from linecore.framing import Framing
 from linecore.inspection import Frame, Image, Inspection, Part, Truth
 from linecore.inspector import Inspector
 from linecore.intake import Arrival, Intake, Policy
-from linecore.journal import Journal
-from linecore.lanes import Lane, LaneLimits
+from linecore.journal import RECORDED as COUNTED_AS_RECORDED
+from linecore.journal import Journal, JournalSettings
+from linecore.lanes import Lane, LaneLimits, LaneState
 from linecore.ledger import RECORDED, Balance, Ledger, Outcome
+from linecore.live_lanes import LiveLane
+from linecore.log import DROPPED, LogEntry
+from linecore.logbook import Logbook
 from linecore.plugins import create_plugin
 from linecore.roster import Roster, RosterSink
+from linecore.settling import Settling
+from linecore.setup import Setup
 from linecore.sources import Sources
-from linecore.state import state_folder
+from linecore.state import journal_path, state_folder
+from linecore.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy sinks, are looked at
+LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy plugins, are looked at
+
+NOWHERE = "nowhere to record it: the journal's disk is full and its sinks are away"
+OVERTAKEN = "overtaken by a newer frame"
+INTERNAL = "internal error"
 
 
 class Line:
-    """One production line: its plugins, its bus, its ledger, its threads.
+    """One production line: its plugins, its bus, its journal, its ledger, its threads.
 
-    *plugins* are instances by name, in the order in which they are asked. Nothing is shared between two lines.
+    *plugins* are instances by name, in the order in which they are asked. Nothing is shared between two lines. Without
+    a *folder* the journal is kept in memory, and nothing outlives the process.
 
     Raises:
         ConfigError: a plugin answers a hook that does not exist, or none at all.
@@ -62,44 +79,49 @@ class Line:
         *,
         rules: DecisionRules | None = None,
         alarms: Sequence[AlarmRule] = (),
+        journal: JournalSettings | None = None,
         folder: Path | None = None,
         config_hash: str = "",
         where: str = "line.toml",
         until_exhausted: bool = False,
         clock: Clock | None = None,
+        tables: tuple[PluginTable, ...] = (),
     ) -> None:
         self.name = settings.name
         self.until_exhausted = until_exhausted  # sources take what is there, and wait for nothing new
         self.folder = folder or Path.cwd()
-        self.config_hash = config_hash
         self.clock: Clock = clock or SystemClock()
         self.bus = Bus()
         self.ledger = Ledger()
-        self._settings = settings
-        self._rules = rules or DecisionRules()
-        self._alarm_rules = tuple(alarms)
-        self._alarms: AlarmBoard
-        self._roster = Roster(plugins, where=where, failed=self._plugin_failed)
-        self._inspector = Inspector(
-            self._roster.hook,
-            self._rules,
-            settings,
-            config_hash=config_hash,
-            clock=self.clock,
-            publish=self.bus.publish,
-        )
+        self.where = where
+        self.started_at: datetime | None = None
+        self._remembers = folder is not None
+        self._journal_settings = journal or JournalSettings()
+        self._setup = self.make_setup(settings, plugins, rules or DecisionRules(), alarms, config_hash, tables)
+        self._framing = Framing(self.name, self.clock, self._gap)
         self._stopped = Flag()
-        self._framing = Framing(self.name, self.clock)
-        workers = settings.workers or os.cpu_count() or 1
-        self._intake = Intake(settings.intake or 2 * workers)
-        self._durable_sinks = self._roster.durable_sinks()
-        self._journal = Journal(self._durable_sinks, lambda frame: self._settle(frame, RECORDED))
-        self._lanes = {name: self._lane(name) for name in self._roster.answering("record", "notify")}
-        self._recording = [self._lanes[name] for name in self._roster.answering("record")]
-        self._notifying = [self._lanes[name] for name in self._roster.answering("notify")]
-        self._workers = [Thread(target=self._work, name=f"worker {n}", daemon=True) for n in range(workers)]
-        self._sources = Sources(self._roster, self.bus, accept=self._accept, failed=self._plugin_failed)
+        self.changing = RLock()  # held while plugins come and go
+        count = settings.workers or os.cpu_count() or 1
+        self._intake = Intake(settings.intake or 2 * count)
+        self._workers = Workers(
+            count,
+            self._intake,
+            inspect=self._work,
+            stuck=self._worker_stuck,
+            timeout_s=settings.worker_timeout_s,
+            clock=self.clock,
+        )
+        self._deadlines = Deadlines(self.clock, self._expired)
+        self._sources = Sources(self.bus, accept=self._accept, failed=self._plugin_failed)
         self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
+        self._lanes: dict[str, Lane] = {}
+        self._live_lanes: dict[str, LiveLane] = {}
+        self._settling: dict[str, Settling] = {}
+        self._stuck_told: set[tuple[int, float]] = set()
+        self._logbook = Logbook(self.name, self.clock, lambda entry: self._deliver(entry))
+        self._journal: Journal
+        self._captured: CapturedCounts
+        self._alarms: AlarmBoard
 
     @classmethod
     def from_config(cls, config: LineConfig, *, until_exhausted: bool = False, clock: Clock | None = None) -> Self:
@@ -114,11 +136,13 @@ class Line:
             plugins,
             rules=config.decision,
             alarms=config.alarms,
+            journal=config.journal,
             folder=config.folder,
             config_hash=config.hash,
             where=config.where,
             until_exhausted=until_exhausted,
             clock=clock,
+            tables=config.plugins,
         )
 
     # What plugins ask of their line
@@ -126,7 +150,12 @@ class Line:
     @property
     def pass_labels(self) -> tuple[str, ...]:
         """Labels of good product."""
-        return self._rules.pass_labels
+        return self._setup.rules.pass_labels
+
+    @property
+    def config_hash(self) -> str:
+        """The sha256 of the configuration that the next frame is judged with, secrets left out."""
+        return self._setup.config_hash
 
     @property
     def state_folder(self) -> Path:
@@ -135,7 +164,7 @@ class Line:
 
     def plugin_name(self, plugin: object) -> str:
         """Return the name of a plugin's table."""
-        return self._roster.name_of(plugin)
+        return self._names.name_of(plugin)
 
     def frame(
         self,
@@ -148,11 +177,14 @@ class Line:
         part: Part = Part(),  # noqa: B008  # frozen
         origin: str | None = None,
         truth: Truth | None = None,
+        sequence: int | None = None,
+        stream: str = "",
     ) -> Frame:
         """Make a frame of the source *plugin*.
 
         *key* names it among all frames of this source, for ever: the same key is the same frame. Give either *image*
-        (uint8, HxW or HxWx3 BGR) or *encoded* (the bytes of a JPEG, PNG, BMP or TIFF file).
+        (uint8, HxW or HxWx3 BGR) or *encoded* (the bytes of a JPEG, PNG, BMP or TIFF file). A source that counts its
+        frames itself gives its number as *sequence*, and where it has several senders whose as *stream*: a gap is told.
 
         Raises:
             ImageError: *image* has another dtype or shape.
@@ -166,6 +198,8 @@ class Line:
             part=part,
             origin=origin,
             truth=truth,
+            sequence=sequence,
+            stream=stream,
         )
 
     # The way of a frame
@@ -175,65 +209,120 @@ class Line:
 
         The verdict is published before the heat map is made. Nothing is stored: that is for the sinks.
         """
-        judged, classification = self._inspector.judge(frame, self.clock.monotonic() if captured is None else captured)
-        self.bus.publish(VerdictReached(judged))
-        return self._inspector.explain(judged, classification)
+        return self._inspect(Arrival(frame, self.clock.monotonic() if captured is None else captured, frame.source))
 
-    def _accept(self, frame: Frame, policy: Policy) -> None:
-        captured = self.clock.monotonic()
-        if not self.ledger.capture(frame.source, frame.id):
-            return  # a sender was impatient: the same frame is on its way, and its settlement answers both
-        self.bus.publish(FrameCaptured(frame))
-        self._alarms.frame_arrived(frame.source)
-        if let_go := self._intake.offer(Arrival(frame, captured), policy):
-            self._settle(let_go, Outcome(dropped="overtaken by a newer frame"))
+    def _inspect(self, arrival: Arrival) -> Inspection:
+        with self._setup as setup:
+            if arrival.expired:  # its verdict is out: a worker has better to do than to find another
+                return setup.inspector.with_evidence(
+                    setup.inspector.give_up(arrival, setup.inspector.late_reason(arrival))
+                )
+            judged, classification = setup.inspector.judge(arrival)
+            if not arrival.expired:
+                self.bus.publish(VerdictReached(judged))
+            return setup.inspector.explain(judged, classification)
 
-    def _work(self) -> None:
-        """One worker: inspect what the intake holds until it is closed and empty."""
-        while arrival := self._intake.take():
-            try:
-                self._complete(self.inspect(arrival.frame, arrival.at))
-            except (
-                BaseException
-            ) as error:  # a mistake of the line's own must cost one frame, loudly, and not the worker
-                self._plugin_failed("linecore", "inspect", error)
-                self._journal.forget(arrival.frame)
-                self._settle(arrival.frame, Outcome(dropped="internal error"))
-
-    def _complete(self, inspection: Inspection) -> None:
-        self._alarms.observe(inspection)
-        self.bus.publish(InspectionCompleted(inspection))
-        self._journal.append(inspection)
-        for lane in self._recording:
-            lane.offer(inspection)
-
-    def _settle(self, frame: Frame, outcome: Outcome) -> None:
-        if not self.ledger.settle(frame.source, frame.id, outcome):
+    def _accept(self, frame: Frame, policy: Policy, source: str, stopping: Flag) -> None:
+        at = self.clock.monotonic()
+        if self._journal.is_settled(frame.id):
+            self._settling[source].put(frame, RECORDED)  # it was safe before its source was told
             return
-        if outcome.dropped is not None:
-            self.bus.publish(FrameDropped(frame, outcome.dropped))
-        if settle := self._roster.caller(frame.source, "settle"):
-            try:
-                settle(frame=frame, outcome=outcome)
-            except BaseException as error:
-                self._plugin_failed(frame.source, "settle", error)
+        if not self.ledger.capture(source, frame.id):
+            return  # a sender was impatient: the same frame is on its way, and its settlement answers both
+        self._captured.add(source)
+        self.bus.publish(FrameCaptured(frame))
+        self._alarms.frame_arrived(source)
+        deadline_ms = self._setup.rules.deadline_ms
+        arrival = Arrival(frame, at, source, None if deadline_ms is None else at + deadline_ms / 1000)
+        self._deadlines.add(arrival)
+        while policy == "wait" and not stopping.is_set() and not self._settling[source].wait_for_room(LOOK_EVERY_S):
+            pass  # a source that is not told what became of its frames gets no more of them in
+        if policy == "newest" and not self._settling[source].wait_for_room(0):
+            self._drop(arrival, "its source does not take note of what became of its frames")
+        elif let_go := self._intake.offer(arrival, policy):
+            self._drop(let_go, OVERTAKEN)
 
-    def _alarm_changed(self, alarm: Alarm) -> None:
-        self.bus.publish(AlarmCleared(alarm) if alarm.state is AlarmState.CLEARED else AlarmRaised(alarm))
-        for lane in self._notifying:
-            lane.offer(alarm)
+    def _work(self, arrival: Arrival) -> None:
+        """Inspect one frame in a worker's thread, and hand on what was found."""
+        try:
+            inspection = self._inspect(arrival)
+            if arrival.complete():
+                self._complete(inspection, arrival)
+        except BaseException as error:  # a mistake of the line's own must cost one frame, loudly, and not the worker
+            self._plugin_failed("linecore", "inspect", error)
+            if arrival.complete():
+                self._drop(arrival, INTERNAL)
+
+    def _complete(self, inspection: Inspection, arrival: Arrival) -> None:
+        self._alarms.observe(inspection, arrival.source)
+        self.bus.publish(InspectionCompleted(inspection))
+        if self._journal.full and self._policy(arrival.source) == "newest":
+            self._drop(arrival, NOWHERE)
+        else:
+            self._deliver(inspection, arrival)
+
+    def _deliver(self, delivery: Inspection | Alarm | LogEntry, arrival: Arrival | None = None) -> None:
+        for lane in self._live_lanes.values():
+            lane.offer(delivery)
+        counts_as = None if arrival is None else (arrival.source, COUNTED_AS_RECORDED)
+        self._journal.append(delivery, arrival=arrival, counts_as=counts_as)
+
+    def _recorded(self, arrival: Arrival) -> None:
+        """A frame is safe: its source may know."""
+        if self.ledger.settle(arrival.source, arrival.frame.id, RECORDED):
+            self._settling[arrival.source].put(arrival.frame, RECORDED)
+
+    def _drop(self, arrival: Arrival, reason: str) -> None:
+        frame, source = arrival.frame, arrival.source
+        if not self.ledger.settle(source, frame.id, Outcome(dropped=reason)):
+            return
+        self.bus.publish(FrameDropped(frame, reason))
+        detail: dict[str, str | int | float | None] = {
+            "frame_id": frame.id,
+            "sequence": frame.sequence,
+            "captured_at": frame.captured_at.isoformat(),
+            "reason": reason,
+        }
+        entry = self._logbook.entry(DROPPED, f"{frame.id} dropped: {reason}", source, detail)
+        self._journal.append(entry, counts_as=(source, reason))
+        self._settling[source].put(frame, Outcome(dropped=reason))
+
+    def _expired(self, arrival: Arrival) -> None:
+        """The deadline has come before the verdict: the gate hears so now, whatever the worker is busy with."""
+        inspector = self._setup.inspector
+        self.bus.publish(VerdictReached(inspector.give_up(arrival, inspector.late_reason(arrival))))
+
+    def _worker_stuck(self, arrival: Arrival, seconds: float) -> None:
+        """Record a frame that a plugin keeps, and name the plugin."""
+        self._look_at_plugins()
+        if arrival.complete():
+            with self._setup as setup:
+                inspection = setup.inspector.give_up(arrival, f"nobody has judged it for {seconds:.1f} s")
+            if arrival.answer():
+                self.bus.publish(VerdictReached(inspection))
+            self._complete(inspection, arrival)
+
+    def _gap(self, source: str, stream: str, expected: int, got: int) -> None:
+        self.bus.publish(SequenceGap(source, stream, expected, got))
 
     # Life
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The names of the sources, in order."""
-        return self._sources.names
+        return tuple(self._setup.roster.answering("frames"))
 
     @property
     def exhausted(self) -> Flag:
         """Set once every source has run dry."""
         return self._sources.exhausted
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing is on its way any more, but to sinks that are away."""
+        return not self.balance.in_flight and all(
+            not one.waiting or one.state == "away" for one in self.lane_states if one.sink not in self._live_lanes
+        )
 
     @property
     def broken_sources(self) -> tuple[str, ...]:
@@ -242,13 +331,44 @@ class Line:
 
     @property
     def undelivered(self) -> dict[str, int]:
-        """How many inspections and alarms each sink has lost: they did not fit, failed too often, or came too late."""
-        return {name: lane.dropped for name, lane in self._lanes.items() if lane.dropped}
+        """How many deliveries each sink has lost: they did not fit, failed, or were beyond the journal's limits."""
+        return {one.sink: one.dropped for one in self.lane_states if one.dropped}
+
+    @property
+    def left_for_later(self) -> dict[str, int]:
+        """How many deliveries the journal keeps for each sink: the next start goes on with them."""
+        return {one.sink: one.waiting for one in self.lane_states if one.waiting and one.sink in self._lanes}
+
+    @property
+    def lane_states(self) -> list[LaneState]:
+        """How each sink's lane is, in order."""
+        return [lane.state for lane in self._all_lanes()]
 
     @property
     def balance(self) -> Balance:
         """What the ledger says now."""
         return self.ledger.balance()
+
+    def make_setup(
+        self,
+        settings: LineSettings,
+        plugins: Mapping[str, object],
+        rules: DecisionRules,
+        alarms: Sequence[AlarmRule],
+        config_hash: str,
+        tables: tuple[PluginTable, ...],
+    ) -> Setup:
+        """Put plugins and rules together.
+
+        Raises:
+            ConfigError: a plugin answers a hook that does not exist, or none at all.
+        """
+        roster = Roster(plugins, where=self.where, failed=self._plugin_failed, clock=self.clock)
+        inspector = Inspector(
+            roster, rules, settings, config_hash=config_hash, clock=self.clock, failed=self._plugin_failed
+        )
+        self._names = roster
+        return Setup(settings, rules, tuple(alarms), roster, inspector, config_hash, tables)
 
     def prepare(self) -> None:
         """Start every plugin, in order, and let no frame in; on failure stop those that were started.
@@ -257,20 +377,21 @@ class Line:
             LinecoreError: what a plugin found wrong.
             ConfigError: the rules speak of a label that no classifier knows.
         """
-        self._roster.start(self)
+        setup = self._setup
+        setup.roster.start(self)
         try:
-            check_names(self._roster, self._rules, self._alarm_rules)
+            check_names(setup.roster, setup.rules, setup.alarms)
         except ConfigError:
-            self._roster.stop()
+            setup.roster.stop()
             raise
 
     def release(self) -> None:
         """Stop every plugin that was started, the last one first."""
-        self._roster.stop()
+        self._setup.roster.stop()
 
     def remarks(self) -> list[str]:
         """Say what of the line's file has no effect or is unsafe, though not wrong, once the line is prepared."""
-        return remarks(self._roster, self._rules)
+        return remarks(self._setup.roster, self._setup.rules)
 
     def check_complete(self) -> None:
         """Check that there is a line to speak of.
@@ -278,65 +399,178 @@ class Line:
         Raises:
             ConfigError: the line has no source or no classifier.
         """
-        check_complete(self._roster)
+        check_complete(self._setup.roster)
 
     def start(self) -> None:
         """Prepare the plugins and let the frames in.
 
         Raises:
-            ConfigError: the line has no source or no classifier.
+            ConfigError: the line has no source or no classifier, or its journal cannot be used.
             LinecoreError: what a plugin found wrong.
         """
         self.check_complete()
         self.prepare()
-        self._alarms = AlarmBoard(self.name, self._alarm_rules, self._alarm_changed, self.clock)
-        self.bus.publish(LineStarted(self.name, self.clock.now()))
-        for lane in self._lanes.values():
+        roster = self._setup.roster
+        try:
+            self._open_journal()
+        except ConfigError:
+            self.release()
+            raise
+        self._alarms = AlarmBoard(self.name, self._setup.alarms, self._alarm_changed, self.clock)
+        for name in roster.answering("record", "notify", "log"):
+            self.add_lane(name, roster)
+        for name in roster.answering("frames"):
+            self.add_settling(name, roster)
+        self._logbook.follow(self.bus)
+        self._journal.start()
+        self.started_at = self.clock.now()
+        self.bus.publish(LineStarted(self.name, self.started_at))
+        self._write_beginning()
+        for lane in self._all_lanes():
             lane.start()
-        for thread in (*self._workers, self._watcher):
-            thread.start()
-        self._sources.start()
+        self._deadlines.start()
+        self._workers.start()
+        self._watcher.start()
+        self._sources.start(roster, roster.answering("frames"))
 
     def stop(self) -> Balance:
         """Take no more frames, finish those that were taken, deliver, and stop the plugins.
 
-        Waits for the sinks up to ``drain_timeout_s``; what a durable sink has not stored by then stays unsettled, so
-        that its source offers it again. Returns the last balance.
+        Waits for the sinks up to ``drain_timeout_s``; what a sink has not taken by then stays in the journal, and the
+        next start goes on with it. Returns the last balance.
         """
-        self._sources.stop()
-        self._intake.close()
-        deadline = self.clock.monotonic() + self._settings.drain_timeout_s
-        for thread in self._workers:
-            thread.join(max(0.0, deadline - self.clock.monotonic()))
-        self._stopped.set()
-        self._watcher.join()
-        self._alarms.clear_all("the line stopped")
-        for lane in self._lanes.values():
-            lane.close()
-        for lane in self._lanes.values():
-            lane.join(deadline - self.clock.monotonic())
-        balance = self.balance
-        self.bus.publish(LineStopped(self.name, self.clock.now(), balance))
-        self.release()
-        return balance
+        with self.changing:
+            deadline = self.clock.monotonic() + self._setup.settings.drain_timeout_s
+            self._sources.stop()
+            self._intake.close()
+            self._workers.join(deadline)
+            self._stopped.set()
+            self._watcher.join()
+            self._deadlines.close()
+            self._alarms.clear_all("the line stopped")
+            self._journal.wait_until_written(deadline - self.clock.monotonic())
+            self._logbook.write("line stopped", f"the line stopped: {self.balance}")
+            self._journal.wait_until_written(deadline - self.clock.monotonic())
+            lanes = self._all_lanes()
+            for lane in lanes:
+                lane.close()
+            for lane in lanes:
+                lane.join(deadline - self.clock.monotonic())
+            self._journal.close(deadline - self.clock.monotonic())
+            for settling in self._settling.values():
+                settling.close(deadline - self.clock.monotonic())
+            self._captured.close()
+            balance = self.balance
+            self.bus.publish(LineStopped(self.name, self.clock.now(), balance))
+            self.release()
+            return balance
+
+    def _all_lanes(self) -> list[Lane | LiveLane]:
+        return [*self._lanes.values(), *self._live_lanes.values()]
+
+    def add_lane(self, name: str, roster: Roster) -> Lane | LiveLane:
+        """Make the lane of a sink, not yet started."""
+        settings = self._setup.settings
+        limits = LaneLimits(int(settings.lane_mb * 1024 * 1024), settings.sink_timeout_s, settings.sink_attempts)
+        sink = RosterSink(roster, name)
+        if roster.is_live(name):
+            self._live_lanes[name] = LiveLane(name, sink, limits=limits, bus=self.bus)
+            self._logbook.live = frozenset(self._live_lanes)
+            return self._live_lanes[name]
+        lane = Lane(
+            name,
+            sink,
+            limits=limits,
+            bus=self.bus,
+            clock=self.clock,
+            journal=self._journal,
+            trouble=lambda what, sentence: self.trouble(what, sentence),
+        )
+        self._lanes[name] = lane
+        return lane
+
+    def add_settling(self, name: str, roster: Roster) -> None:
+        """Make what tells a source of its frames."""
+        self._settling[name] = Settling(
+            name,
+            lambda frame, outcome: roster.ask(name, "settle", frame=frame, outcome=outcome),
+            timeout_s=self._setup.settings.sink_timeout_s,
+            failed=self._plugin_failed,
+        )
+
+    def trouble(self, name: str, sentence: str | None, priority: Priority = Priority.HIGH) -> None:
+        """Raise an alarm of the line's own, or clear it where *sentence* is None."""
+        if sentence is None:
+            self._alarms.clear_own(name, "it is over")
+        else:
+            self._alarms.raise_own(name, priority, sentence)
+
+    def _open_journal(self) -> None:
+        path = journal_path(self.folder, self.name) if self._remembers else None
+        where = f"{self.where}: the journal {path}"
+        try:
+            self._captured = CapturedCounts(None if path is None else path.parent / "captured")
+            self._journal = Journal(
+                path,
+                settings=self._journal_settings,
+                memory_bytes=int(self._setup.settings.lane_mb * 1024 * 1024),
+                clock=self.clock,
+                settle=self._recorded,
+                trouble=lambda what, sentence: self.trouble(what, sentence, Priority.CRITICAL),
+                captured=lambda: self._captured.all(),
+            )
+        except (sqlite3.Error, OSError) as error:
+            raise ConfigError(f"{where} cannot be used: {error}; see that its folder can be written to") from None
+
+    def _write_beginning(self) -> None:
+        """Say what an earlier run has left: frames on their way, sinks that are gone, a journal that was damaged."""
+        journal = self._journal
+        for source, frames in journal.book_interrupted(self._captured, self._policy).items():
+            said = f"the line ended with {frames} frames of {source} on their way"
+            self._logbook.write("interrupted", said, source, {"frames": frames})
+        for name, waiting in journal.forget_strangers().items():
+            said = f"sink {name} is no longer in the file; {waiting} deliveries that waited for it were let go"
+            self._logbook.write("deliveries dropped", said, name, {"count": waiting})
+        if journal.file.set_aside is not None:
+            self.trouble(
+                "journal was damaged",
+                f"the journal was damaged; it lies in {journal.file.set_aside.name}, and {journal.file.salvaged} of "
+                "its deliveries could be read",
+                Priority.CRITICAL,
+            )
+        self._logbook.write("line started", f"the line started with configuration {self.config_hash[:12]}")
+
+    def _policy(self, source: str) -> Policy:
+        plugin = self._setup.roster.get(source)
+        policy: Policy = getattr(plugin, "policy", "wait")
+        return policy
+
+    def _alarm_changed(self, alarm: Alarm) -> None:
+        self.bus.publish(AlarmCleared(alarm) if alarm.state is AlarmState.CLEARED else AlarmRaised(alarm))
+        self._deliver(alarm)
 
     def _watch(self) -> None:
         while not self._stopped.wait(LOOK_EVERY_S):
             self._alarms.tick()
-            for lane in self._lanes.values():
-                lane.check_stall()
+            self._workers.check()
+            self._look_at_plugins()
 
-    def _lane(self, name: str) -> Lane:
-        settings = self._settings
-        return Lane(
-            name,
-            RosterSink(self._roster, name),
-            durable=name in self._durable_sinks,
-            limits=LaneLimits(int(settings.lane_mb * 1024 * 1024), settings.sink_timeout_s, settings.sink_attempts),
-            bus=self.bus,
-            clock=self.clock,
-            delivered=self._journal.strike_off,
-        )
+    def _look_at_plugins(self) -> None:
+        """Name the plugins that are stuck, each call once, and raise their alarm while it lasts."""
+        limit_s = min(self._setup.settings.worker_timeout_s, self._setup.settings.sink_timeout_s)
+        stuck: set[tuple[int, float]] = set()
+        for health in self._setup.roster.health():
+            call = health.stuck(limit_s)
+            alarm = f"plugin {health.plugin} is stuck"
+            if call is None:
+                self._alarms.clear_own(alarm, "it has returned")
+                continue
+            stuck.add(call.key)
+            if call.key not in self._stuck_told:
+                self.bus.publish(PluginStuck(health.plugin, call.hook, call.seconds))
+            said = f"plugin {health.plugin} has not returned from {call.hook} for {call.seconds:.1f} s"
+            self._alarms.raise_own(alarm, Priority.HIGH, said)
+        self._stuck_told = stuck
 
     def _plugin_failed(self, name: str, hook: str, error: BaseException) -> None:
         # A domain error says it all in its sentence; anything else is a bug, whose traceback is wanted.

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from linecore.alarms import Alarm
+from linecore.clock import Clock, SystemClock
 from linecore.errors import ConfigError, LinecoreError
+from linecore.health import Health, PluginHealth
 from linecore.hookspecs import HookSpecs
 from linecore.inspection import Inspection
+from linecore.log import LogEntry
+from linecore.packing import Kind
 from linecore.plugins import HOOKS
+from linecore.sink import HOOK_OF
 from linecore.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -28,7 +33,7 @@ class Roster:
     """Plugin instances by name, registered so that the first is asked first.
 
     *where* is the file that lists them, for sentences; *failed* is told the plugin, the hook and the exception where a
-    plugin raises and the line goes on.
+    plugin raises and the line goes on. Every call is taken note of, so that a plugin that is stuck can be named.
 
     Raises:
         ConfigError: a plugin answers a hook that does not exist, takes an argument that its hook does not have, or
@@ -36,9 +41,15 @@ class Roster:
     """
 
     def __init__(
-        self, plugins: Mapping[str, object], *, where: str, failed: Callable[[str, str, BaseException], None]
+        self,
+        plugins: Mapping[str, object],
+        *,
+        where: str,
+        failed: Callable[[str, str, BaseException], None],
+        clock: Clock | None = None,
     ) -> None:
         self.where = where
+        self._health = {name: Health(name, clock or SystemClock()) for name in plugins}
         self._plugins = dict(plugins)
         self._names = {id(plugin): name for name, plugin in self._plugins.items()}
         self._failed = failed
@@ -50,13 +61,12 @@ class Roster:
         self._manager.check_pending()
         self._callers = {hook: self._callers_of(hook) for hook in HOOKS}
 
-    @property
-    def hook(self) -> pluggy.HookRelay:
-        """All plugins at once, for the hooks where the first answer counts."""
-        return self._manager.hook
-
     def __getitem__(self, name: str) -> object:
         return self._plugins[name]
+
+    def get(self, name: str) -> object | None:
+        """Return a plugin, or None where there is none of that name."""
+        return self._plugins.get(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._plugins)
@@ -73,47 +83,85 @@ class Roster:
         """Return the caller of one plugin's own answer to *hook*, or None where it has none."""
         return self._callers[hook].get(name)
 
-    def durable_sinks(self) -> list[str]:
-        """Return the names of the sinks whose classes promise that what they stored survives a loss of power."""
-        return [name for name in self.answering("record") if getattr(self._plugins[name], "durable", False)]
+    def ask(self, name: str, hook: str, **arguments: object) -> object:
+        """Return one plugin's own answer to *hook*; None where it has none.
 
-    def start(self, line: Line) -> None:
-        """Start every plugin, in order; on failure stop those that were started, and raise what stopped it.
+        Raises:
+            BaseException: what the plugin raised.
+        """
+        caller = self._callers[hook].get(name)
+        if caller is None:
+            return None
+        with self._health[name].calling(hook):
+            answer: object = caller(**arguments)
+        if caller.spec is not None and caller.spec.opts["firstresult"]:
+            return answer
+        return answer[0] if isinstance(answer, list) and answer else None
+
+    def health(self) -> list[PluginHealth]:
+        """Return the health of every plugin, in order."""
+        return [self._health[name].snapshot() for name in self._plugins]
+
+    def note_failure(self, name: str, error: BaseException) -> None:
+        """Count a failure that happened outside a call, such as in the frames that a source yields."""
+        if name in self._health:
+            self._health[name].failed(error)
+
+    def keepers(self) -> list[str]:
+        """Return the names of the sinks that inspections are kept for until they have taken them."""
+        return [name for name in self.answering("record") if not self.is_live(name)]
+
+    def is_live(self, name: str) -> bool:
+        """Say whether a sink is only for the moment: its class says ``live = True``."""
+        return bool(getattr(self._plugins[name], "live", False))
+
+    def start(self, line: Line, names: Sequence[str] | None = None) -> None:
+        """Start every plugin, or those of *names*, in order; on failure stop those, and raise what stopped it.
 
         Raises:
             LinecoreError: what a plugin found wrong, with the file and the plugin's key before its sentence.
         """
         try:
-            for name in self._plugins:
+            for name in self._plugins if names is None else names:
                 self._started.append(name)
-                if start := self.caller(name, "start"):
-                    self._start(name, start, line)
+                if "start" in self._hooks_of(name):
+                    self._start(name, line)
         except BaseException:
-            self.stop()
+            self.stop(names)
             raise
 
-    def stop(self) -> None:
-        """Stop every plugin that was started, the last one first; one that raises or hangs stops nobody else."""
-        while self._started:
-            name = self._started.pop()
-            if stop := self.caller(name, "stop"):
-                thread = Thread(target=self._stop, args=(name, stop), name=f"stop {name}", daemon=True)
+    def adopt(self, names: Sequence[str]) -> None:
+        """Take plugins over that another roster has started."""
+        self._started += names
+
+    def stop(self, names: Sequence[str] | None = None) -> None:
+        """Stop every plugin that was started, or those of *names*, the last one first.
+
+        One that raises or hangs stops nobody else.
+        """
+        for name in [one for one in reversed(self._started) if names is None or one in names]:
+            self._started.remove(name)
+            if "stop" in self._hooks_of(name):
+                thread = Thread(target=self._stop, args=(name,), name=f"stop {name}", daemon=True)
                 thread.start()
                 thread.join(STOP_S)
                 if thread.is_alive():
                     self._failed(name, "stop", TimeoutError(f"it has not returned for {STOP_S:g} s and is left behind"))
 
-    def _start(self, name: str, start: pluggy.HookCaller, line: Line) -> None:
+    def _hooks_of(self, name: str) -> list[str]:
+        return [hook for hook, callers in self._callers.items() if name in callers]
+
+    def _start(self, name: str, line: Line) -> None:
         try:
-            start(line=line)
+            self.ask(name, "start", line=line)
         except LinecoreError as error:
             key = f"plugins.{name}"
             sentence = str(error) if str(error).startswith(key) else f"{key}: {error}"
             raise type(error)(f"{self.where}: {sentence}") from None
 
-    def _stop(self, name: str, stop: pluggy.HookCaller) -> None:
+    def _stop(self, name: str) -> None:
         try:
-            stop()
+            self.ask(name, "stop")
         except BaseException as error:
             self._failed(name, "stop", error)
 
@@ -144,18 +192,25 @@ class Roster:
 
 
 class RosterSink:
-    """One plugin's ``record`` and ``notify``, called through pluggy: it may take fewer arguments, or answer one."""
+    """One plugin's ``record``, ``notify`` and ``log``, called through pluggy: it may take fewer arguments."""
 
     def __init__(self, roster: Roster, name: str) -> None:
-        self._record = roster.caller(name, "record")
-        self._notify = roster.caller(name, "notify")
+        self.takes: frozenset[Kind] = frozenset(
+            kind for kind, hook in HOOK_OF.items() if roster.caller(name, hook) is not None
+        )
+        self.pixels = bool(getattr(roster[name], "pixels", True))
+        self.names_evidence = roster.caller(name, "evidence") is not None
+        self._roster = roster
+        self._name = name
 
     def record(self, inspections: Sequence[Inspection]) -> None:
-        """Store a batch, where the plugin does."""
-        if self._record is not None:
-            self._record(inspections=inspections)
+        """Store a batch."""
+        self._roster.ask(self._name, "record", inspections=inspections)
 
     def notify(self, alarm: Alarm) -> None:
-        """Tell of an alarm, where the plugin does."""
-        if self._notify is not None:
-            self._notify(alarm=alarm)
+        """Tell of an alarm."""
+        self._roster.ask(self._name, "notify", alarm=alarm)
+
+    def log(self, entries: Sequence[LogEntry]) -> None:
+        """Store log entries."""
+        self._roster.ask(self._name, "log", entries=entries)

@@ -28,6 +28,15 @@ def state_folder(folder: Path, name: str) -> Path:
     return path
 
 
+def journal_path(folder: Path, name: str) -> Path:
+    """Return where the journal of the line *name* is.
+
+    Raises:
+        ConfigError: its folder cannot be made or written to.
+    """
+    return state_folder(folder, name) / "journal.sqlite3"
+
+
 @contextmanager
 def sole_server(config: LineConfig) -> Iterator[None]:
     """Hold the lock of a line: two processes that serve the same one would inspect its frames twice.

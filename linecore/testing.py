@@ -25,6 +25,7 @@ from linecore.hookspecs import hookimpl
 from linecore.inspection import Classification, Frame, Image, Inspection, ModelId
 from linecore.ledger import Balance, Outcome
 from linecore.line import Line
+from linecore.log import LogEntry
 
 PATIENCE_S = 20.0  # how long a test waits for what must happen; far more than it takes, so that only a fault reaches it
 
@@ -87,10 +88,10 @@ class Always:
 class Recorder:
     """A sink that keeps everything in memory, and can be waited for."""
 
-    def __init__(self, *, durable: bool = False) -> None:
-        self.durable = durable
+    def __init__(self) -> None:
         self.inspections: list[Inspection] = []
         self.alarms: list[Alarm] = []
+        self.entries: list[LogEntry] = []
         self._changed = Condition()
 
     @hookimpl
@@ -105,6 +106,13 @@ class Recorder:
         """Keep an alarm's change."""
         with self._changed:
             self.alarms.append(alarm)
+            self._changed.notify_all()
+
+    @hookimpl
+    def log(self, entries: Sequence[LogEntry]) -> None:
+        """Keep a batch of log entries."""
+        with self._changed:
+            self.entries += entries
             self._changed.notify_all()
 
     def wait_for(self, condition: Callable[[Recorder], bool]) -> None:

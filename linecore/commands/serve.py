@@ -57,7 +57,7 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
 def _wait(lines: Sequence[Line], stopping: Flag, until_exhausted: bool) -> None:
     """Wait for a signal, or until everything has been taken and recorded: nobody is in a hurry then."""
     while not stopping.wait(LOOK_EVERY_S):
-        if until_exhausted and all(line.exhausted.is_set() and not line.balance.in_flight for line in lines):
+        if until_exhausted and all(line.exhausted.is_set() and line.idle for line in lines):
             return
 
 
@@ -73,7 +73,10 @@ def _stop(lines: Sequence[Line]) -> bool:
                 click.echo(f"{line.name}: source {source} failed before it was done", err=True)
             for sink, count in line.undelivered.items():
                 click.echo(f"{line.name}: sink {sink} lost {count}", err=True)
-            complete = complete and not (balance.in_flight or line.broken_sources or line.undelivered)
+            for sink, count in line.left_for_later.items():
+                click.echo(f"{line.name}: sink {sink} has not taken {count}; the journal keeps them", err=True)
+            troubled = line.broken_sources or line.undelivered or line.left_for_later
+            complete = complete and not (balance.in_flight or troubled)
     return complete
 
 

@@ -45,6 +45,8 @@ DECISION_STYLES = {
 class ConsoleSink:
     """Prints verdicts, alarms and trouble to the terminal."""
 
+    live = True  # nobody wants to read tomorrow what was printed to no terminal today
+
     class Config(BaseModel):
         """Options of ``[plugins.console]``."""
 

@@ -45,7 +45,7 @@ class DatabaseSink:
             "mariadb://user:password@host/name; an empty database gets its tables"
         )
 
-    durable = True
+    pixels = False  # a history keeps no pictures
 
     def __init__(self, config: Config) -> None:
         self._url = config.url

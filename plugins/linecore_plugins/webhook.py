@@ -18,6 +18,8 @@ from linecore.messages import Json, alarm_message, inspection_message
 class WebhookNotifier:
     """Posts alarms, and inspections where wanted, to an HTTP address."""
 
+    pixels = False
+
     class Config(BaseModel):
         """Options of ``[plugins.webhook]``."""
 

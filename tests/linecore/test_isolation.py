@@ -44,7 +44,7 @@ class Answers:
     ],
 )
 def test_a_classifier_that_answers_nonsense_or_wants_to_exit_is_a_no_result(answer: object, reason: str) -> None:
-    sink = Recorder(durable=True)
+    sink = Recorder()
     balance = run(make_line({"images": Images([grey()] * 3), "judge": Answers(answer), "sink": sink}))
     assert [one.verdict.reason for one in sink.inspections] == [reason] * 3
     assert balance.recorded == 3
@@ -64,7 +64,7 @@ def test_an_explainer_that_answers_nonsense_costs_the_explanation_alone() -> Non
         def explain(self) -> Explanation:
             return "there"  # type: ignore[return-value]  # on purpose
 
-    sink = Recorder(durable=True)
+    sink = Recorder()
     line = make_line({"images": Images([grey()]), "judge": Always(), "gradcam": Explains(), "sink": sink})
     listener = Listener(line)
     assert run(line).recorded == 1
@@ -131,7 +131,7 @@ def test_a_source_that_cannot_settle_keeps_its_frames_counted() -> None:
         def settle(self, frame: Frame, outcome: Outcome) -> None:
             raise OSError("read-only file system")
 
-    line = make_line({"images": Forgetful([grey()] * 3), "judge": Always(), "sink": Recorder(durable=True)})
+    line = make_line({"images": Forgetful([grey()] * 3), "judge": Always(), "sink": Recorder()})
     listener = Listener(line)
     balance = run(line)
     assert balance.recorded == 3

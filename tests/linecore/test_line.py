@@ -33,7 +33,7 @@ def decisions(recorder: Recorder) -> list[Decision]:
 
 
 def test_every_frame_is_judged_recorded_and_settled_once() -> None:
-    source, sink = Images([grey()] * 50), Recorder(durable=True)
+    source, sink = Images([grey()] * 50), Recorder()
     line = make_line({"images": source, "judge": Always(), "sink": sink})
     balance = run(line)
     assert (balance.captured, balance.recorded, balance.in_flight) == (50, 50, 0)
@@ -287,7 +287,7 @@ def test_a_source_that_raises_ends_alone() -> None:
 
 
 def test_stopping_in_the_middle_finishes_what_was_taken() -> None:
-    source, sink = Images([grey()] * 100_000), Recorder(durable=True)
+    source, sink = Images([grey()] * 100_000), Recorder()
     line = make_line({"images": source, "judge": Always(), "sink": sink})
     line.start()
     sink.wait_for(lambda it: len(it.inspections) > 10)

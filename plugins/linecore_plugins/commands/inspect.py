@@ -24,6 +24,7 @@ from linecore.errors import ConfigError
 from linecore.formats import IMAGE_SUFFIXES
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Decision, Frame, Inspection
+from linecore.journal import JournalSettings
 from linecore.line import Line
 from linecore.messages import Json, inspection_message
 from linecore.plugins import create_plugin
@@ -132,7 +133,7 @@ def _line(source: PathSource, model: str, classifier: str, variant: str | None, 
     options = {"model": model} | ({"variant": variant} if variant and classifier == "tflite" else {})
     settings = LineSettings(name="inspect", explain=tuple(Decision))
     tables = (PluginTable(classifier, classifier, options, options), PluginTable("gradcam", "gradcam", {}, {}))
-    config = LineConfig(Path.cwd() / "none", "the command line", settings, rules, tables, (), "")
+    config = LineConfig(Path.cwd() / "none", "the command line", settings, rules, tables, JournalSettings(), (), "")
     plugins = {table.name: create_plugin(table, config) for table in tables}
     return Line(settings, {"paths": source, **plugins}, rules=rules, where=config.where)
 

@@ -16,7 +16,7 @@ from tests.plugins.camera.cameras import FRAMES, brightness, camera, frames_of
 
 
 def test_every_frame_of_a_video_file_is_inspected_once(video: Path, tmp_path: Path) -> None:
-    sink = Recorder(durable=True)
+    sink = Recorder()
     source = camera(file=video)
     balance = run(make_line({"camera": source, "judge": Always(), "sink": sink}, folder=tmp_path))
     assert source.policy == "wait"

@@ -32,7 +32,7 @@ def send(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def sink() -> Recorder:
-    return Recorder(durable=True)
+    return Recorder()
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def offered(folder: Path, *, settle: Outcome | None = None, **options: object) -
 @contextmanager
 def serving(source: FolderSource, folder: Path) -> Iterator[tuple[Listener, Recorder]]:
     """Run a whole line, until the block ends; the source watches when the block begins."""
-    sink = Recorder(durable=True)
+    sink = Recorder()
     line = make_line({"folder": source, "judge": Always(), "sink": sink}, folder=folder)
     listener = Listener(line)
     line.start()

@@ -105,7 +105,7 @@ def test_names_that_differ_only_beyond_what_is_shown_are_two_frames(folder: Path
 def test_a_broken_image_is_a_no_result_and_the_line_goes_on(folder: Path) -> None:
     for name, content in (("a.png", PNG[:40]), ("b.png", b""), ("c.png", PNG)):
         put(folder, name, content)
-    sink = Recorder(durable=True)
+    sink = Recorder()
     balance = run(
         make_line({"in": folder_source(folder / "in", watch=False), "judge": Always(), "sink": sink}, folder=folder)
     )

@@ -1,0 +1,129 @@
+"""The threads that inspect, and what becomes of one that a plugin does not give back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock, Thread
+
+from linecore.clock import Clock
+from linecore.intake import Arrival, Intake
+from linecore.turns import TurnEnded, end_turn
+
+REPLACED = 4  # workers that may hang for each that the line has; more would fill the memory with threads
+
+
+@dataclass(eq=False)
+class _Worker:
+    number: int
+    thread: Thread
+    arrival: Arrival | None = None
+    since: float = 0.0
+    left_behind: bool = False
+    lock: Lock = field(default_factory=Lock)
+
+
+class Workers:
+    """Inspects what the intake holds, in *count* threads.
+
+    *inspect* is called with each arrival. One that has not returned for *timeout_s* is left behind: *stuck* is told the
+    arrival and the seconds, and another thread takes the place.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        intake: Intake,
+        *,
+        inspect: Callable[[Arrival], None],
+        stuck: Callable[[Arrival, float], None],
+        timeout_s: float,
+        clock: Clock,
+    ) -> None:
+        self.count = count
+        self.timeout_s = timeout_s
+        self._intake = intake
+        self._inspect = inspect
+        self._stuck = stuck
+        self._clock = clock
+        self._lock = Lock()
+        self._workers: list[_Worker] = []
+        self._numbers = 0
+
+    @property
+    def left_behind(self) -> int:
+        """How many threads hang in a plugin."""
+        with self._lock:
+            return sum(one.left_behind for one in self._workers)
+
+    def start(self) -> None:
+        """Begin to inspect."""
+        with self._lock:
+            for _ in range(self.count):
+                self._add()
+
+    def resize(self, count: int) -> None:
+        """Have another number of workers; those that are too many end after their next frame."""
+        with self._lock:
+            self.count = count
+            for _ in range(count - sum(not one.left_behind for one in self._workers)):
+                self._add()
+
+    def check(self) -> None:
+        """Leave behind who has been busy with one frame for too long; to be called now and then."""
+        now = self._clock.monotonic()
+        with self._lock:
+            busy = list(self._workers)
+        for worker in busy:
+            with worker.lock:
+                arrival, since = worker.arrival, worker.since
+                if arrival is None or worker.left_behind or now - since < self.timeout_s:
+                    continue
+                worker.left_behind = True
+            end_turn(worker.thread)
+            self._stuck(arrival, now - since)
+            with self._lock:
+                if sum(one.left_behind for one in self._workers) <= REPLACED * self.count:
+                    self._add()
+
+    def join(self, deadline: float) -> None:
+        """Wait until the closed intake is empty, at most until *deadline* of the line's clock."""
+        while True:
+            with self._lock:
+                alive = [one for one in self._workers if one.thread.is_alive() and not one.left_behind]
+            if not alive or self._clock.monotonic() >= deadline:
+                return
+            alive[0].thread.join(min(0.25, max(0.0, deadline - self._clock.monotonic())))
+            self.check()
+
+    def _add(self) -> None:
+        self._numbers += 1
+        worker = _Worker(self._numbers, Thread(name=f"worker {self._numbers}", daemon=True))
+        worker.thread = Thread(target=self._work, args=(worker,), name=f"worker {self._numbers}", daemon=True)
+        self._workers.append(worker)
+        worker.thread.start()
+
+    def _work(self, worker: _Worker) -> None:
+        try:
+            while not self._is_one_too_many(worker) and (arrival := self._intake.take()):
+                with worker.lock:
+                    worker.arrival, worker.since = arrival, self._clock.monotonic()
+                self._inspect(arrival)
+                with worker.lock:
+                    worker.arrival = None
+                    if worker.left_behind:
+                        break
+        except TurnEnded:
+            pass  # it came when the plugin had just returned; another worker has the place
+        finally:
+            with self._lock:
+                if worker in self._workers:
+                    self._workers.remove(worker)
+
+    def _is_one_too_many(self, worker: _Worker) -> bool:
+        with self._lock:
+            at_work = [one for one in self._workers if not one.left_behind]
+            if worker in at_work and len(at_work) > self.count:
+                self._workers.remove(worker)
+                return True
+            return False
