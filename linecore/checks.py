@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from linecore.alarms import AlarmRule
 from linecore.decision import DecisionRules
@@ -22,15 +22,19 @@ def check_complete(roster: Roster) -> None:
             raise ConfigError(f"{roster.where}: [plugins] has no {what}; add one, see `linecore plugins list`")
 
 
-def check_names(roster: Roster, rules: DecisionRules, alarms: Sequence[AlarmRule]) -> None:
+def check_names(
+    roster: Roster, rules: DecisionRules, alarms: Sequence[AlarmRule], names: Collection[str] | None = None
+) -> None:
     """Refuse a label that no classifier can answer, or a source that is none: it would never pass, or raise its alarm.
 
-    A classifier says what it knows in its attribute ``labels``; one without it is not checked.
+    A classifier says what it knows in its attribute ``labels``, once it is started; one without it is not checked, nor
+    one that is not among *names*.
 
     Raises:
         ConfigError: names the label and the nearest known one.
     """
-    known = [label for name in roster.answering("classify") for label in getattr(roster[name], "labels", ())]
+    classifiers = [name for name in roster.answering("classify") if names is None or name in names]
+    known = [label for name in classifiers for label in getattr(roster[name], "labels", ())]
     asked = [(f"alarms: {rule.name!r}: labels", label) for rule in alarms for label in rule.labels or ()]
     if "pass_labels" in rules.model_fields_set:
         asked += [("decision.pass_labels", label) for label in rules.pass_labels]

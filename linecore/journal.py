@@ -169,6 +169,11 @@ class Journal:
             self._moved = True
             self._changed.notify_all()
 
+    def use(self, settings: JournalSettings, memory_bytes: int) -> None:
+        """Keep within other limits from now on."""
+        with self._changed:
+            self._settings, self._memory_bytes = settings, memory_bytes
+
     def forget_strangers(self) -> dict[str, int]:
         """Forget sinks that the file knows and the line no longer has; the answer is how much waited for each."""
         strangers = {name: seq for name, seq in self._cursors.items() if name not in self._lanes}

@@ -7,9 +7,9 @@ was left when the line ended.
 A sink can fail in two ways. It is *away*: what it talks to does not answer, or it does not return in time. Then the
 lane waits and tries again, for as long as it takes; after :data:`BREAKER` failures the circuit is open (Nygard,
 "Release It!", 2007), and one delivery at a time is the probe. Or it *refuses* what it gets: after ``attempts`` with a
-batch the lane offers its deliveries one by one, and after :data:`ALONE` with one of them it offers the one that follows.
-Where the sink takes that, what it refused is a dead letter, kept until somebody replays it; where it does not, the sink
-is to blame, and the lane goes on trying.
+batch the lane offers its deliveries one by one, and after :data:`ALONE` with one of them it offers the one that
+follows. Where the sink takes that, what it refused is a dead letter, kept until somebody replays it; where it does not,
+the sink is to blame, and the lane goes on trying.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Condition, Thread
+from threading import Event as Flag
 from typing import Literal
 
 from linecore.backoff import wait_s
@@ -28,7 +29,8 @@ from linecore.clock import Clock
 from linecore.events import DeliveriesDropped, DeliveryRefused, SinkFailed, SinkRecovered, SinkStalled
 from linecore.inspection import Inspection
 from linecore.journal import Journal
-from linecore.packing import ALARM, Delivery, kind_of, name_of
+from linecore.journal_file import DeadLetter
+from linecore.packing import ALARM, Delivery, kind_of, name_of, unpack
 from linecore.sink import Sink, deliver, is_away, ready
 from linecore.turns import Turns, TurnTimeoutError
 
@@ -75,6 +77,15 @@ class _Waiting:
     refused: int = 0  # times that the sink refused it, alone
 
 
+class Replay:
+    """A dead letter on its way to its sink once more."""
+
+    def __init__(self, letter: DeadLetter) -> None:
+        self.letter = letter
+        self.done = Flag()
+        self.error: str | None = None  # why it is still a dead letter; None once it is delivered
+
+
 class Lane:
     """Delivers to one sink what the journal keeps for it.
 
@@ -119,6 +130,7 @@ class Lane:
         self._batch = BATCH
         self._neighbour_first = False
         self._dead = 0
+        self._replays: deque[Replay] = deque()
         self._turns = Turns(f"sink {name}")
         self._thread = Thread(target=self._run, name=f"lane {name}", daemon=True)
 
@@ -160,6 +172,14 @@ class Lane:
             self.dropped += count
         if count:
             self._bus.publish(DeliveriesDropped(self.name, count, reason))
+
+    def replay(self, letters: Sequence[DeadLetter]) -> list[Replay]:
+        """Offer dead letters once more, before what waits; each of the answers is done when its letter is."""
+        replays = [Replay(letter) for letter in letters]
+        with self._changed:
+            self._replays += replays
+            self._changed.notify_all()
+        return replays
 
     # Life
 
@@ -213,6 +233,7 @@ class Lane:
     def _run(self) -> None:
         while True:
             self._read_on()
+            self._deliver_replays()
             batch = self._next_batch()
             if batch is None:
                 break
@@ -250,7 +271,7 @@ class Lane:
         """Return what stands first, without taking it out; an empty batch means that more is to be read."""
         with self._changed:
             while not self._queue:
-                if self._taken < self._known and not self._abandoned:
+                if not self._abandoned and (self._taken < self._known or self._replays):
                     return []
                 if self._closing or self._abandoned:
                     return None
@@ -286,6 +307,26 @@ class Lane:
             self._failed(batch, error)
         else:
             self._succeeded(batch)
+
+    def _deliver_replays(self) -> None:
+        """Offer dead letters, once each; not while the sink is in trouble, which would be no test of them."""
+        while True:
+            with self._changed:
+                if not self._replays or self._attempt or self._abandoned:
+                    return
+                replay = self._replays.popleft()
+            sink, letter = self._sink, replay.letter
+            delivery = ready(sink, unpack(letter.packed))
+            if isinstance(delivery, Inspection):
+                delivery = replace(delivery, buffered=True)
+            batch = [delivery]
+            try:
+                self._turns.take(lambda: deliver(sink, batch), self.limits.timeout_s)  # noqa: B023  # called at once
+            except BaseException as error:
+                replay.error = f"{type(error).__name__}: {error}"
+            else:
+                self._journal.raise_dead([letter.id])
+            replay.done.set()
 
     def _marked(self, delivery: Delivery) -> Delivery:
         if not isinstance(delivery, Inspection):

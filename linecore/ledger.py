@@ -10,13 +10,13 @@ from threading import Lock
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a frame ended: recorded by every durable sink, or dropped for a reason."""
+    """How a frame ended: recorded in the journal for every sink, or dropped for a reason."""
 
     dropped: str | None = None
 
     @property
     def recorded(self) -> bool:
-        """True where every durable sink holds the frame."""
+        """True where the frame is safe."""
         return self.dropped is None
 
 
@@ -82,6 +82,12 @@ class Ledger:
             else:
                 self._dropped.setdefault(source, Counter())[outcome.dropped] += 1
             return True
+
+    @property
+    def sources(self) -> list[str]:
+        """The sources that have captured anything."""
+        with self._lock:
+            return list(self._captured)
 
     def balance(self, source: str | None = None) -> Balance:
         """Return the balance of one source, or of all."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Event as Flag
@@ -24,6 +25,7 @@ from linecore.errors import ConfigError, LinecoreError
 from linecore.events import (
     AlarmCleared,
     AlarmRaised,
+    DeliveriesDropped,
     FrameCaptured,
     FrameDropped,
     InspectionCompleted,
@@ -35,6 +37,7 @@ from linecore.events import (
     VerdictReached,
 )
 from linecore.framing import Framing
+from linecore.health import PluginHealth
 from linecore.inspection import Frame, Image, Inspection, Part, Truth
 from linecore.inspector import Inspector
 from linecore.intake import Arrival, Intake, Policy
@@ -86,6 +89,7 @@ class Line:
         until_exhausted: bool = False,
         clock: Clock | None = None,
         tables: tuple[PluginTable, ...] = (),
+        config: LineConfig | None = None,
     ) -> None:
         self.name = settings.name
         self.until_exhausted = until_exhausted  # sources take what is there, and wait for nothing new
@@ -96,7 +100,9 @@ class Line:
         self.where = where
         self.started_at: datetime | None = None
         self._remembers = folder is not None
+        self._config = config  # what plugins are made from again
         self._journal_settings = journal or JournalSettings()
+        self._coming: Setup | None = None  # what is being prepared to take over
         self._setup = self.make_setup(settings, plugins, rules or DecisionRules(), alarms, config_hash, tables)
         self._framing = Framing(self.name, self.clock, self._gap)
         self._stopped = Flag()
@@ -143,6 +149,7 @@ class Line:
             until_exhausted=until_exhausted,
             clock=clock,
             tables=config.plugins,
+            config=config,
         )
 
     # What plugins ask of their line
@@ -164,7 +171,10 @@ class Line:
 
     def plugin_name(self, plugin: object) -> str:
         """Return the name of a plugin's table."""
-        return self._names.name_of(plugin)
+        for setup in (self._coming, self._setup):
+            if setup is not None and (name := setup.roster.name_of(plugin)) is not None:
+                return name
+        raise LookupError(f"{type(plugin).__name__} is no plugin of the line {self.name!r}")
 
     def frame(
         self,
@@ -340,6 +350,51 @@ class Line:
         return {one.sink: one.waiting for one in self.lane_states if one.waiting and one.sink in self._lanes}
 
     @property
+    def setup(self) -> Setup:
+        """What the next frame is judged with."""
+        return self._setup
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of a line that runs."""
+        return self._journal
+
+    @property
+    def captured(self) -> Mapping[str, int]:
+        """How many frames each source has captured since the journal began."""
+        return self._captured.all()
+
+    @property
+    def health(self) -> list[PluginHealth]:
+        """How each plugin is, in order."""
+        return self._setup.roster.health()
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The alarms that are raised now."""
+        return self._alarms.active
+
+    @property
+    def running_sources(self) -> list[str]:
+        """The names of the sources that may yield more frames."""
+        return self._sources.running
+
+    @property
+    def waiting_frames(self) -> int:
+        """How many frames wait for a worker."""
+        return len(self._intake)
+
+    @property
+    def workers(self) -> int:
+        """How many threads inspect."""
+        return self._workers.count
+
+    @property
+    def workers_left_behind(self) -> int:
+        """How many threads hang in a plugin that does not give them back."""
+        return self._workers.left_behind
+
+    @property
     def lane_states(self) -> list[LaneState]:
         """How each sink's lane is, in order."""
         return [lane.state for lane in self._all_lanes()]
@@ -357,17 +412,17 @@ class Line:
         alarms: Sequence[AlarmRule],
         config_hash: str,
         tables: tuple[PluginTable, ...],
+        before: Roster | None = None,
     ) -> Setup:
         """Put plugins and rules together.
 
         Raises:
             ConfigError: a plugin answers a hook that does not exist, or none at all.
         """
-        roster = Roster(plugins, where=self.where, failed=self._plugin_failed, clock=self.clock)
+        roster = Roster(plugins, where=self.where, failed=self._plugin_failed, clock=self.clock, before=before)
         inspector = Inspector(
             roster, rules, settings, config_hash=config_hash, clock=self.clock, failed=self._plugin_failed
         )
-        self._names = roster
         return Setup(settings, rules, tuple(alarms), roster, inspector, config_hash, tables)
 
     def prepare(self) -> None:
@@ -465,14 +520,124 @@ class Line:
             self.release()
             return balance
 
+    @contextmanager
+    def coming(self, setup: Setup) -> Iterator[None]:
+        """Know the plugins of *setup* by their names while they start."""
+        self._coming = setup
+        try:
+            yield
+        finally:
+            self._coming = None
+
+    def switch(
+        self, after: Setup, kept: Sequence[str], gone: Sequence[str], new: Sequence[str], config: LineConfig
+    ) -> None:
+        """Go on with *after*, whose plugins are started but for its sources; see :mod:`linecore.reload`.
+
+        Raises:
+            LinecoreError: a source cannot be started; what was there is there again.
+        """
+        before = self._setup
+        old_sources = [name for name in before.roster.answering("frames") if name in gone]
+        new_sources = [name for name in after.roster.answering("frames") if name in new]
+        self._sources.stop(old_sources)
+        before.roster.stop(old_sources)
+        try:
+            after.roster.start(self, new_sources)
+        except BaseException:
+            after.roster.stop([name for name in new if name not in new_sources])
+            self._bring_back(old_sources)
+            raise
+        after.roster.adopt([name for name in before.roster if name in kept])
+        before.roster.disown(kept)
+        self._setup, self._config = after, config
+        self._alarms.use(after.alarms)
+        self._take_settings(after.settings, config.journal)
+        self._change_lanes(before, after, gone, new)
+        for name in new_sources:
+            if settling := self._settling.get(name):
+                settling.close(after.settings.sink_timeout_s)
+            self.add_settling(name, after.roster)
+        self._sources.start(after.roster, new_sources)
+        before.wait_until_unused(after.settings.worker_timeout_s)
+        before.roster.stop([name for name in gone if name not in old_sources])
+
+    def _bring_back(self, sources: Sequence[str]) -> None:
+        """Start sources anew that had to make room for others, which then could not be started."""
+        assert self._config is not None
+        setup, tables = self._setup, {table.name: table for table in self._setup.tables}
+        fresh = {name: create_plugin(tables[name], self._config) for name in sources}
+        plugins = {name: fresh.get(name) or setup.roster[name] for name in setup.roster}
+        restored = self.make_setup(
+            setup.settings, plugins, setup.rules, setup.alarms, setup.config_hash, setup.tables, setup.roster
+        )
+        kept = [name for name in plugins if name not in fresh]
+        with self.coming(restored):
+            restored.roster.start(self, sources)
+        restored.roster.adopt(kept)
+        setup.roster.disown(kept)
+        self._setup = restored
+        for name in sources:
+            self._settling[name].close(setup.settings.sink_timeout_s)
+            self.add_settling(name, restored.roster)
+        self._sources.start(restored.roster, sources)
+
+    def _take_settings(self, settings: LineSettings, journal: JournalSettings) -> None:
+        count = settings.workers or os.cpu_count() or 1
+        self._workers.timeout_s = settings.worker_timeout_s
+        self._workers.resize(count)
+        self._intake.resize(settings.intake or 2 * count)
+        self._journal.use(journal, self._memory_bytes)
+        for lane in self._all_lanes():
+            lane.limits = self._lane_limits
+
+    def _change_lanes(self, before: Setup, after: Setup, gone: Sequence[str], new: Sequence[str]) -> None:
+        """Give each sink that comes its lane, and each that goes its last words."""
+        sinks = after.roster.answering("record", "notify", "log")
+        for name in before.roster.answering("record", "notify", "log"):
+            if name not in gone:
+                continue
+            if name in sinks and after.roster.is_live(name) is before.roster.is_live(name):
+                if lane := self.lane(name):
+                    lane.use(RosterSink(after.roster, name))
+                continue
+            lane = self.lane(name)
+            assert lane is not None
+            lane.close()
+            left = lane.join(after.settings.drain_timeout_s)
+            self._lanes.pop(name, None)
+            self._live_lanes.pop(name, None)
+            if not lane.live:
+                self._journal.remove_lane(name, forget=True)
+                if left:
+                    self.bus.publish(DeliveriesDropped(name, left, "the sink was removed from the file"))
+        for name in sinks:
+            if name in new and name not in self._lanes and name not in self._live_lanes:
+                self.add_lane(name, after.roster).start()
+
+    def lane(self, name: str) -> Lane | LiveLane | None:
+        """Return the lane of a sink, or None where there is none."""
+        return self._lanes.get(name) or self._live_lanes.get(name)
+
+    def note(self, kind: str, message: str) -> None:
+        """Write an entry of this moment into the line's log."""
+        self._logbook.write(kind, message)
+
+    @property
+    def _memory_bytes(self) -> int:
+        return int(self._setup.settings.lane_mb * 1024 * 1024)
+
+    @property
+    def _lane_limits(self) -> LaneLimits:
+        settings = self._setup.settings
+        return LaneLimits(self._memory_bytes, settings.sink_timeout_s, settings.sink_attempts)
+
     def _all_lanes(self) -> list[Lane | LiveLane]:
         return [*self._lanes.values(), *self._live_lanes.values()]
 
     def add_lane(self, name: str, roster: Roster) -> Lane | LiveLane:
         """Make the lane of a sink, not yet started."""
-        settings = self._setup.settings
-        limits = LaneLimits(int(settings.lane_mb * 1024 * 1024), settings.sink_timeout_s, settings.sink_attempts)
-        sink = RosterSink(roster, name)
+        limits, sink = self._lane_limits, RosterSink(roster, name)
         if roster.is_live(name):
             self._live_lanes[name] = LiveLane(name, sink, limits=limits, bus=self.bus)
             self._logbook.live = frozenset(self._live_lanes)
@@ -513,7 +678,7 @@ class Line:
             self._journal = Journal(
                 path,
                 settings=self._journal_settings,
-                memory_bytes=int(self._setup.settings.lane_mb * 1024 * 1024),
+                memory_bytes=self._memory_bytes,
                 clock=self.clock,
                 settle=self._recorded,
                 trouble=lambda what, sentence: self.trouble(what, sentence, Priority.CRITICAL),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,8 @@ class Roster:
     """Plugin instances by name, registered so that the first is asked first.
 
     *where* is the file that lists them, for sentences; *failed* is told the plugin, the hook and the exception where a
-    plugin raises and the line goes on. Every call is taken note of, so that a plugin that is stuck can be named.
+    plugin raises and the line goes on. Every call is taken note of, so that a plugin that is stuck can be named; those
+    that *before* had already go on being counted.
 
     Raises:
         ConfigError: a plugin answers a hook that does not exist, takes an argument that its hook does not have, or
@@ -47,9 +48,13 @@ class Roster:
         where: str,
         failed: Callable[[str, str, BaseException], None],
         clock: Clock | None = None,
+        before: Roster | None = None,
     ) -> None:
         self.where = where
-        self._health = {name: Health(name, clock or SystemClock()) for name in plugins}
+        self._health: dict[str, Health] = {name: Health(name, clock or SystemClock()) for name in plugins}
+        if before is not None:
+            kept = [name for name in before if before[name] is plugins.get(name)]
+            self._health.update({name: before._health[name] for name in kept})
         self._plugins = dict(plugins)
         self._names = {id(plugin): name for name, plugin in self._plugins.items()}
         self._failed = failed
@@ -71,9 +76,9 @@ class Roster:
     def __iter__(self) -> Iterator[str]:
         return iter(self._plugins)
 
-    def name_of(self, plugin: object) -> str:
-        """Return the name of a plugin's table."""
-        return self._names[id(plugin)]
+    def name_of(self, plugin: object) -> str | None:
+        """Return the name of a plugin's table, or None where it is not here."""
+        return self._names.get(id(plugin))
 
     def answering(self, *hooks: str) -> list[str]:
         """Return the names of the plugins that answer any of *hooks*, in order."""
@@ -133,6 +138,10 @@ class Roster:
     def adopt(self, names: Sequence[str]) -> None:
         """Take plugins over that another roster has started."""
         self._started += names
+
+    def disown(self, names: Collection[str]) -> None:
+        """Give plugins up that another roster has adopted."""
+        self._started = [name for name in self._started if name not in names]
 
     def stop(self, names: Sequence[str] | None = None) -> None:
         """Stop every plugin that was started, or those of *names*, the last one first.

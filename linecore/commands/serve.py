@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event as Flag
+from threading import Timer
 from types import FrameType
 
 import click
 
 from linecore.config import LineConfig, load_config
-from linecore.errors import ConfigError
+from linecore.control import Answer, Request, control_socket
+from linecore.errors import ConfigError, LinecoreError
+from linecore.letters import letters, replay_letters
 from linecore.line import Line
+from linecore.messages import Json
+from linecore.process import usage
+from linecore.reload import reload_line
 from linecore.state import sole_server
+from linecore.status import status_of
 
 LOOK_EVERY_S = 0.1
+SLOW_START_S = 20.0
 
 
 @click.command(epilog="Example: linecore serve line.toml")
@@ -29,36 +38,104 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
     """Run one or several lines (default: line.toml).
 
     SIGTERM and SIGINT drain: no more frames are taken, those that were taken are inspected and recorded, exit code 0.
-    Exit code 1 where a sink has not taken everything, or a source ended because it failed.
+    Exit code 1 where a sink has not taken everything, or a source ended because it failed. SIGHUP goes on with the
+    files as they are now, like `linecore reload`.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     configs = [load_config(path) for path in files or (Path("line.toml"),)]
     _refuse_namesakes(configs)
     _leave_cores_to_workers()
     with ExitStack() as stack:
-        stopping = stack.enter_context(_stop_signals())
+        stopping, reloading = stack.enter_context(_signals())
         for config in configs:
             stack.enter_context(sole_server(config))
         lines = [Line.from_config(config, until_exhausted=until_exhausted) for config in configs]
         running: list[Line] = []
         try:
-            for line in lines:
-                line.start()
+            for line, config in zip(lines, configs, strict=True):
+                with _said_if_slow(f"{line.name}: is still starting its plugins"):
+                    line.start()
                 running.append(line)
+                stack.enter_context(control_socket(line.state_folder, answers(line, Path(config.where))))
                 click.echo(f"{line.name}: serving from {', '.join(line.sources)}", err=True)
                 for remark in line.remarks():
                     click.echo(f"{line.name}: note: {remark}", err=True)
-            _wait(lines, stopping, until_exhausted)
+            full = _wait(lines, configs, stopping, reloading, until_exhausted)
         finally:
             stopped = _stop(running)
+    if full:
+        _start_anew()
     sys.exit(0 if stopped else 1)
 
 
-def _wait(lines: Sequence[Line], stopping: Flag, until_exhausted: bool) -> None:
-    """Wait for a signal, or until everything has been taken and recorded: nobody is in a hurry then."""
+def answers(line: Line, file: Path) -> Mapping[str, Answer]:
+    """Return what a line answers through its control socket."""
+
+    def reload(_: Request) -> Json:
+        return [*reload_line(line, load_config(file))]
+
+    def replay(request: Request) -> Json:
+        return replay_letters(line, request.get("sink"), request.get("ids"))
+
+    def dead(request: Request) -> Json:
+        sink = request.get("sink")
+        return letters(line.journal.dead(None if sink is None else str(sink)))
+
+    return {"status": lambda _: status_of(line), "reload": reload, "dead letters": dead, "replay": replay}
+
+
+def _wait(
+    lines: Sequence[Line], configs: Sequence[LineConfig], stopping: Flag, reloading: Flag, until_exhausted: bool
+) -> bool:
+    """Wait for a signal, or until everything has been taken and recorded: nobody is in a hurry then.
+
+    The answer is whether the process has outgrown its memory, and has to start anew.
+    """
     while not stopping.wait(LOOK_EVERY_S):
+        if reloading.is_set():
+            reloading.clear()
+            for line, config in zip(lines, configs, strict=True):
+                _reload(line, Path(config.where))
         if until_exhausted and all(line.exhausted.is_set() and line.idle for line in lines):
-            return
+            return False
+        limits = [line.setup.settings.memory_mb for line in lines if line.setup.settings.memory_mb is not None]
+        if limits and (resident := usage().resident / 1024**2) > min(limits):
+            for line in lines:
+                said = f"the process holds {resident:.0f} MB, more than memory_mb = {min(limits):g}; it starts anew"
+                click.echo(f"{line.name}: {said}", err=True)
+                line.note("memory limit", said)
+            return True
+    return False
+
+
+def _reload(line: Line, file: Path) -> None:
+    """Do what `linecore reload` does, and say on the terminal what came of it."""
+    try:
+        changes = reload_line(line, load_config(file))
+    except LinecoreError as error:
+        click.echo(f"{line.name}: not reloaded, the line goes on as it was: {error}", err=True)
+    except Exception as error:
+        logging.exception("reloading %s failed", file)
+        click.echo(f"{line.name}: not reloaded: {type(error).__name__}: {error}", err=True)
+    else:
+        click.echo(f"{line.name}: reloaded: {', '.join(changes) or 'nothing has changed'}", err=True)
+
+
+def _start_anew() -> None:
+    """Become a new process with the same arguments: what leaked is gone, what was journalled is not."""
+    os.execv(sys.executable, [sys.executable, "-m", "linecore", *sys.argv[1:]])
+
+
+@contextmanager
+def _said_if_slow(sentence: str) -> Iterator[None]:
+    """Say something where what happens inside takes long: a plugin may hang in its start."""
+    timer = Timer(SLOW_START_S, lambda: click.echo(f"{sentence}, after {SLOW_START_S:g} s", err=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _stop(lines: Sequence[Line]) -> bool:
@@ -99,9 +176,9 @@ def _leave_cores_to_workers() -> None:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[Flag]:
-    """Yield a flag that SIGTERM and SIGINT set; a second signal ends the process at once, as usual."""
-    stopping = Flag()
+def _signals() -> Iterator[tuple[Flag, Flag]]:
+    """Yield a flag that SIGTERM and SIGINT set, and one for SIGHUP; a second SIGTERM ends the process at once."""
+    stopping, reloading = Flag(), Flag()
     before: dict[signal.Signals, object] = {}
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -110,8 +187,9 @@ def _stop_signals() -> Iterator[Flag]:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         before[number] = signal.signal(number, stop)
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: reloading.set())
     try:
-        yield stopping
+        yield stopping, reloading
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned

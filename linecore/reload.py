@@ -1,0 +1,130 @@
+"""Reload: a line goes on with a new version of its file, from one frame to the next.
+
+Everything that can be found wrong is found while the old configuration still runs: the file, the plugins' options, a
+model that does not load. Plugins whose tables have not changed go on as they are, with their connections and their
+queues; a sink that has changed takes over its queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from linecore.checks import check_complete, check_names
+from linecore.config import LineConfig, PluginTable
+from linecore.errors import ConfigError, LinecoreError
+from linecore.events import ConfigChanged
+from linecore.inspection import Frame, read_only
+from linecore.line import Line
+from linecore.plugins import create_plugin
+from linecore.setup import Setup
+
+logger = logging.getLogger(__name__)
+
+_WARM_SIDE = 64  # pixels of the frame that warms a model; it is resized anyway
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Which plugins stay, go and come."""
+
+    kept: tuple[str, ...]
+    gone: tuple[str, ...]  # removed, or changed: the old ones
+    new: tuple[str, ...]  # added, or changed: the new ones
+
+    @classmethod
+    def between(cls, before: Sequence[PluginTable], after: Sequence[PluginTable]) -> Difference:
+        """Compare the tables of two versions of a file."""
+        old, now = ({table.name: table for table in tables} for tables in (before, after))
+        kept = [name for name in now if name in old and _same(old[name], now[name])]
+        return cls(
+            tuple(kept),
+            tuple(name for name in old if name not in kept),
+            tuple(name for name in now if name not in kept),
+        )
+
+
+def reload_line(line: Line, config: LineConfig) -> tuple[str, ...]:
+    """Go on with *config*; the answer names what has changed.
+
+    Raises:
+        LinecoreError: the new configuration cannot be used; the line goes on as it was.
+    """
+    with line.changing:
+        before = line.setup
+        if config.line.name != line.name:
+            raise ConfigError(f"{config.where}: line.name is {config.line.name!r}; a line that runs keeps its name")
+        difference = Difference.between(before.tables, config.plugins)
+        tables = {table.name: table for table in config.plugins}
+        plugins = {
+            name: before.roster[name] if name in difference.kept else create_plugin(tables[name], config)
+            for name in tables
+        }
+        after = line.make_setup(
+            config.line, plugins, config.decision, config.alarms, config.hash, config.plugins, before.roster
+        )
+        changes = tuple(_changes(before, config, difference))
+        check_complete(after.roster)
+        with line.coming(after):
+            _prepare(line, after, difference)
+            line.switch(after, difference.kept, difference.gone, difference.new, config)
+        line.bus.publish(ConfigChanged(line.name, line.clock.now(), before.config_hash, after.config_hash, changes))
+        return changes
+
+
+def _prepare(line: Line, after: Setup, difference: Difference) -> None:
+    """Start what comes, but for sources: an address can be bound once, so the old one has to let it go first."""
+    coming = [name for name in difference.new if name not in after.roster.answering("frames")]
+    after.roster.start(line, coming)
+    try:
+        check_names(after.roster, after.rules, after.alarms, names=(*difference.kept, *coming))
+        if any(name in coming for name in after.roster.answering("classify")):
+            _warm(line, after)
+    except BaseException:
+        after.roster.stop(coming)
+        raise
+
+
+def _warm(line: Line, after: Setup) -> None:
+    grey = read_only(np.full((_WARM_SIDE, _WARM_SIDE), 128, np.uint8))
+    try:
+        after.inspector.warm(Frame(f"{line.name}/warm-up", line.name, "warm-up", 0, line.clock.now(), grey))
+    except LinecoreError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{line.where}: the new classifier cannot judge a grey frame: {said}") from error
+
+
+def _changes(before: Setup, config: LineConfig, difference: Difference) -> Iterator[str]:
+    """Name what has changed by its key; values of plugins stay unsaid, since they may be secrets."""
+    old = {table.name: table for table in before.tables}
+    for name in difference.gone:
+        if name not in difference.new:
+            yield f"plugins.{name} removed"
+    for table in config.plugins:
+        if table.name not in difference.new:
+            continue
+        if table.name not in old:
+            yield f"plugins.{table.name} added"
+            continue
+        keys = _different(old[table.name].options, table.options)
+        yield from (f"plugins.{table.name}.{key}" for key in keys or ["type"])
+    for name, models in (("line", (before.settings, config.line)), ("decision", (before.rules, config.decision))):
+        was, now = (model.model_dump() for model in models)
+        for key in _different(was, now):
+            yield f"{name}.{key}: {was[key]!r} -> {now[key]!r}"
+    if tuple(before.alarms) != config.alarms:
+        yield "alarms"
+
+
+def _different(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**before, **after} if before.get(key) != after.get(key)]
+
+
+def _same(before: PluginTable, after: PluginTable) -> bool:
+    return before.type == after.type and before.options == after.options

@@ -1,0 +1,130 @@
+"""How a line is, as one JSON object: what `linecore status` shows and a monitoring system reads."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+
+from linecore.health import PluginHealth
+from linecore.journal import RECORDED
+from linecore.journal_file import JournalFile
+from linecore.lanes import LaneState
+from linecore.ledger import Balance
+from linecore.line import Line
+from linecore.messages import Json, alarm_message, time_text
+from linecore.process import usage
+
+SCHEMA_VERSION = 1
+MIB = 1024 * 1024
+
+
+def status_of(line: Line) -> dict[str, Json]:
+    """Return the status of a line that runs."""
+    process, journal = usage(), line.journal.state
+    started = line.started_at
+    dead = line.journal.file.dead_counts()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "line": line.name,
+        "serving": True,
+        "pid": os.getpid(),
+        "started_at": None if started is None else time_text(started),
+        "uptime_s": None if started is None else round((line.clock.now() - started).total_seconds(), 1),
+        "config_hash": line.config_hash,
+        "ledger": {source: _balance(line.ledger.balance(source)) for source in line.ledger.sources},
+        "total": ledger_since(line.journal.file, line.captured),
+        "since": time_text(line.journal.file.began),
+        "sources": {name: _source_state(line, name) for name in line.sources},
+        "intake": {"waiting": line.waiting_frames, "workers": line.workers, "left_behind": line.workers_left_behind},
+        "sinks": {one.sink: _sink(one, dead.get(one.sink, 0)) for one in line.lane_states},
+        "journal": {
+            "entries": journal.entries,
+            "mb": round(journal.bytes / MIB, 3),
+            "oldest_s": round(journal.oldest_s, 1),
+            "unwritten": journal.unwritten,
+            "trouble": journal.trouble,
+        },
+        "plugins": {one.plugin: _health(one) for one in line.health},
+        "alarms": [alarm_message(alarm) for alarm in line.alarms],
+        "process": {
+            "resident_mb": round(process.resident / MIB, 1),
+            "threads": process.threads,
+            "files": process.files,
+        },
+    }
+
+
+def status_at_rest(name: str, file: JournalFile) -> dict[str, Json]:
+    """Return what is known of a line that nobody serves."""
+    dead, cursors = file.dead_counts(), file.cursors()
+    kinds = ("inspection", "alarm", "log")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "line": name,
+        "serving": False,
+        "total": ledger_since(file, file.counts()[0]),
+        "since": time_text(file.began),
+        "sinks": {
+            sink: {"waiting": file.count_entries(seq, kinds), "dead": dead.get(sink, 0)}
+            for sink, seq in cursors.items()
+        },
+        "journal": {"entries": len(file.sizes()), "mb": round(sum(size for *_, size in file.sizes()) / MIB, 3)},
+    }
+
+
+def ledger_since(file: JournalFile, captured: Mapping[str, int]) -> dict[str, Json]:
+    """Return the balance of each source since the journal began, over every run and every crash."""
+    _, outcomes = file.counts()
+    recorded: Counter[str] = Counter()
+    dropped: dict[str, Counter[str]] = {}
+    for (source, reason), frames in outcomes.items():
+        if reason == RECORDED:
+            recorded[source] += frames
+        else:
+            dropped.setdefault(source, Counter())[reason] += frames
+    found: dict[str, Json] = {}
+    for source in sorted({*captured, *recorded, *dropped}):
+        lost = dropped.get(source, Counter())
+        ended = recorded[source] + lost.total()
+        # Captured is counted first and read first: what has ended meanwhile was captured by then.
+        taken = max(captured.get(source, 0), ended)
+        found[source] = _balance(Balance(taken, recorded[source], taken - ended, dict(lost)))
+    return found
+
+
+def _balance(balance: Balance) -> dict[str, Json]:
+    return {
+        "captured": balance.captured,
+        "recorded": balance.recorded,
+        "dropped": dict(balance.dropped),
+        "in_flight": balance.in_flight,
+        "balanced": balance.balanced,
+    }
+
+
+def _source_state(line: Line, name: str) -> str:
+    if name in line.broken_sources:
+        return "failed"
+    return "running" if name in line.running_sources else "dry"
+
+
+def _sink(state: LaneState, dead: int) -> dict[str, Json]:
+    return {
+        "state": state.state,
+        "waiting": state.waiting,
+        "dropped": state.dropped,
+        "dead": dead,
+        "attempt": state.attempt,
+        "error": state.error,
+        "left_behind": state.left_behind,
+    }
+
+
+def _health(health: PluginHealth) -> dict[str, Json]:
+    return {
+        "calls": health.calls,
+        "failures": health.failures,
+        "error": health.error,
+        "busy": [{"hook": call.hook, "seconds": round(call.seconds, 3)} for call in health.busy],
+    }
