@@ -14,11 +14,14 @@ from linecore.validation import did_you_mean
 def check_complete(roster: Roster) -> None:
     """Check that there is a line to speak of.
 
+    A line whose sink forwards its frames (``forwards = True`` in its class) needs no classifier:
+    they are judged elsewhere.
+
     Raises:
         ConfigError: the line has no source or no classifier.
     """
     for hook, what in (("frames", "source"), ("classify", "classifier")):
-        if not roster.answering(hook):
+        if not roster.answering(hook) and not (hook == "classify" and roster.forwards()):
             raise ConfigError(f"{roster.where}: [plugins] has no {what}; add one, see `linecore plugins list`")
 
 

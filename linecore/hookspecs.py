@@ -57,6 +57,9 @@ class HookSpecs:
     def frames(self, stopping: threading.Event) -> Iterator[Frame]:
         """Yield frames, made with ``line.frame(self, key=...)``, until there are no more or ``stopping`` is set.
 
+        A source that hands on what another line has captured yields that line's frames as they are, with their own id,
+        line and source; they are settled with whoever has yielded them here.
+
         Called once, in a thread of the source's own. The line takes the next frame when it has room for one, unless the
         plugin's class says ``policy = "newest"``: then frames that it cannot take in time are dropped and counted.
         Wait with ``stopping.wait(seconds)``, so that the line can stop. Raising ends this source as if it were dry,

@@ -76,6 +76,7 @@ class Frame:
     part: Part = Part()
     origin: str | None = None  # where it came from, for a person: a path, an address
     truth: Truth | None = None
+    unfit: str | None = None  # why its source says that it must not be judged: a NO_RESULT with this reason
 
     @property
     def nbytes(self) -> int:

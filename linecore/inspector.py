@@ -20,6 +20,10 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
+class _NotJudgedError(Exception):
+    """Why a frame is not even looked at."""
+
+
 class Inspector:
     """Decodes, classifies, decides and explains by asking the plugins of *roster*.
 
@@ -42,6 +46,7 @@ class Inspector:
         self._config_hash = config_hash
         self._clock = clock
         self._failed = failed
+        self._forwards = roster.forwards()  # frames are judged elsewhere, and not even decoded here
         self._classifiers, self._explainers, self._keepers = map(roster.answering, ("classify", "explain", "evidence"))
 
     def judge(self, arrival: Arrival) -> tuple[Inspection, Classification | None]:
@@ -54,6 +59,8 @@ class Inspector:
         taken = decoded = self._clock.monotonic()
         classification: Classification | None = None
         try:
+            if frame.unfit is not None or self._forwards:
+                raise _NotJudgedError(frame.unfit or "not judged here: forwarded")
             if frame.encoded is not None and not frame.image.size:
                 frame = frame.decoded(decode(frame.encoded))
             decoded = self._clock.monotonic()
@@ -63,6 +70,8 @@ class Inspector:
             verdict = (
                 no_result("no classifier answered") if classification is None else decide(classification, self._rules)
             )
+        except _NotJudgedError as error:
+            verdict = no_result(str(error))
         except ImageError as error:
             verdict = no_result(f"bad image: {error}")
         except KeyboardInterrupt:

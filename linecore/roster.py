@@ -116,6 +116,11 @@ class Roster:
         """Return the names of the sinks that inspections are kept for until they have taken them."""
         return [name for name in self.answering("record") if not self.is_live(name)]
 
+    def forwards(self) -> bool:
+        """Say whether the line hands its frames on instead of judging them: a sink forwards, and nothing classifies."""
+        forwarding = any(getattr(self._plugins[name], "forwards", False) for name in self.answering("record"))
+        return forwarding and not self.answering("classify")
+
     def is_live(self, name: str) -> bool:
         """Say whether a sink is only for the moment: its class says ``live = True``."""
         return bool(getattr(self._plugins[name], "live", False))
