@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -425,15 +425,17 @@ class Line:
         )
         return Setup(settings, rules, tuple(alarms), roster, inspector, config_hash, tables)
 
-    def prepare(self) -> None:
+    def prepare(self, *, patient: Collection[str] = ()) -> None:
         """Start every plugin, in order, and let no frame in; on failure stop those that were started.
+
+        Sinks among *patient* may be away: they are started when they are back.
 
         Raises:
             LinecoreError: what a plugin found wrong.
             ConfigError: the rules speak of a label that no classifier knows.
         """
         setup = self._setup
-        setup.roster.start(self)
+        setup.roster.start(self, patient=patient)
         try:
             check_names(setup.roster, setup.rules, setup.alarms)
         except ConfigError:
@@ -464,12 +466,14 @@ class Line:
             LinecoreError: what a plugin found wrong.
         """
         self.check_complete()
-        self.prepare()
+        self._open_journal()
         roster = self._setup.roster
         try:
-            self._open_journal()
-        except ConfigError:
-            self.release()
+            # A sink that has worked before may be away when the power comes back: its deliveries wait in the journal.
+            self.prepare(patient=self._journal.file.cursors().keys() & set(roster.keepers()))
+        except BaseException:
+            self._journal.close(0)
+            self._captured.close()
             raise
         self._alarms = AlarmBoard(self.name, self._setup.alarms, self._alarm_changed, self.clock)
         for name in roster.answering("record", "notify", "log"):

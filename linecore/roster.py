@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 import pluggy
 
 from linecore.alarms import Alarm
 from linecore.clock import Clock, SystemClock
-from linecore.errors import ConfigError, LinecoreError
+from linecore.errors import ConfigError, ConnectionFailedError, LinecoreError
 from linecore.health import Health, PluginHealth
 from linecore.hookspecs import HookSpecs
 from linecore.inspection import Inspection
@@ -59,6 +59,8 @@ class Roster:
         self._names = {id(plugin): name for name, plugin in self._plugins.items()}
         self._failed = failed
         self._started: list[str] = []
+        self._late: dict[str, Line] = {}  # sinks that are still to be started
+        self._late_lock = Lock()
         self._manager = pluggy.PluginManager("linecore")
         self._manager.add_hookspecs(HookSpecs)
         for name, plugin in reversed(self._plugins.items()):
@@ -125,8 +127,10 @@ class Roster:
         """Say whether a sink is only for the moment: its class says ``live = True``."""
         return bool(getattr(self._plugins[name], "live", False))
 
-    def start(self, line: Line, names: Sequence[str] | None = None) -> None:
+    def start(self, line: Line, names: Sequence[str] | None = None, *, patient: Collection[str] = ()) -> None:
         """Start every plugin, or those of *names*, in order; on failure stop those, and raise what stopped it.
+
+        Sinks among *patient* may come later: where what one talks to is away, it is started before its next delivery.
 
         Raises:
             LinecoreError: what a plugin found wrong, with the file and the plugin's key before its sentence.
@@ -135,10 +139,21 @@ class Roster:
             for name in self._plugins if names is None else names:
                 self._started.append(name)
                 if "start" in self._hooks_of(name):
-                    self._start(name, line)
+                    self._start_or_wait(name, line, patient)
         except BaseException:
             self.stop(names)
             raise
+
+    def start_at_last(self, name: str) -> None:
+        """Start a sink that was away when the line started.
+
+        Raises:
+            ConnectionFailedError: it still is.
+        """
+        with self._late_lock:
+            if (line := self._late.get(name)) is not None:
+                self._start(name, line)
+                del self._late[name]
 
     def adopt(self, names: Sequence[str]) -> None:
         """Take plugins over that another roster has started."""
@@ -164,6 +179,15 @@ class Roster:
 
     def _hooks_of(self, name: str) -> list[str]:
         return [hook for hook, callers in self._callers.items() if name in callers]
+
+    def _start_or_wait(self, name: str, line: Line, patient: Collection[str]) -> None:
+        try:
+            self._start(name, line)
+        except ConnectionFailedError as error:
+            if name not in patient:
+                raise
+            self._late[name] = line
+            self._failed(name, "start", error)
 
     def _start(self, name: str, line: Line) -> None:
         try:
@@ -219,12 +243,15 @@ class RosterSink:
 
     def record(self, inspections: Sequence[Inspection]) -> None:
         """Store a batch."""
+        self._roster.start_at_last(self._name)
         self._roster.ask(self._name, "record", inspections=inspections)
 
     def notify(self, alarm: Alarm) -> None:
         """Tell of an alarm."""
+        self._roster.start_at_last(self._name)
         self._roster.ask(self._name, "notify", alarm=alarm)
 
     def log(self, entries: Sequence[LogEntry]) -> None:
         """Store log entries."""
+        self._roster.start_at_last(self._name)
         self._roster.ask(self._name, "log", entries=entries)
