@@ -8,6 +8,7 @@
     │   └── MissingExtraError     the plugin is there, what it needs is not installed
     ├── ModelError            a bundle is missing, damaged or not fit to serve (exit 2)
     ├── ConnectionFailedError a database, a broker or an address cannot be used (exit 2)
+    ├── RefusedError          a database or a receiver works, and will never take this (exit 2)
     └── ImageError            these bytes or this array are no image that can be inspected (a NO_RESULT, never an exit)
 
 Anything else that escapes is a bug and keeps its traceback.
@@ -38,6 +39,10 @@ class ModelError(LinecoreError):
 
 class ConnectionFailedError(LinecoreError):
     """Something outside the process cannot be reached or used."""
+
+
+class RefusedError(LinecoreError):
+    """Something outside the process can be reached, and will never take what it was given."""
 
 
 class ImageError(LinecoreError):

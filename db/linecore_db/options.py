@@ -13,6 +13,7 @@ from linecore.inspection import Part
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _AGO = re.compile(r"(\d{1,9}(?:\.\d+)?)([smhdw])")
+_HELD_KEYS = ("serial", "lot", "order", "tray", "coil")
 _PART_KEYS = ("serial", "lot", "order", "tray", "coil", "side")
 
 
@@ -29,6 +30,22 @@ def parse_moment(text: str, now: datetime) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no time; write 2h, 7d, 2026-01-31 or 2026-01-31T14:00+01:00") from None
+
+
+def parse_age(text: str) -> timedelta | None:
+    """Return how long ``90s``, ``12h``, ``30d`` or ``52w`` is; None for ``forever``.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if text == "forever":
+        return None
+    try:
+        if age := _AGO.fullmatch(text):
+            return timedelta(seconds=float(age[1]) * _SECONDS[age[2]])
+    except OverflowError:
+        pass
+    raise ValueError(f"{text!r} is no age; write 12h, 30d, 52w or forever")
 
 
 def parse_part(texts: Sequence[str]) -> Part:
@@ -60,6 +77,23 @@ def moment_option(_ctx: click.Context, _param: click.Parameter, value: str | Non
         return None if value is None else parse_moment(value, SystemClock().now())
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def age_option(_ctx: click.Context, _param: click.Parameter, value: str | None) -> timedelta | None:
+    """Read an option that is an age."""
+    try:
+        return None if value is None else parse_age(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def held_argument(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, str]:
+    """Read an argument that names what is held: ``lot=L7``."""
+    part, separator, named = value.partition("=")
+    if part not in _HELD_KEYS or not separator or not named:
+        known = ", ".join(f"{known}=..." for known in _HELD_KEYS)
+        raise click.BadParameter(f"{value!r} names nothing that can be held; write one of {known}")
+    return part, named
 
 
 def part_option(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> Part:

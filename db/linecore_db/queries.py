@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Engine, Select, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, func, or_, select, union_all
 from sqlalchemy.orm import Session, selectinload
 
 from linecore.inspection import Part
-from linecore_db.columns import name, storable_id
-from linecore_db.schema import InspectionRow
+from linecore_db.columns import name, storable_id, utc
+from linecore_db.rows import hour_of
+from linecore_db.schema import InspectionRow, TallyRow
 
 PAGE = 1000
+LAST_HOUR = hour_of(datetime.max.replace(tzinfo=UTC))
 ANY_PART = Part()
 
 
@@ -78,11 +80,63 @@ def select_page(
 
 def count(engine: Engine, wanted: HistoryFilter) -> list[Count]:
     """Return how many frames have each decision and label, the most frequent first."""
-    frames = func.count()
-    groups = (InspectionRow.decision, InspectionRow.label)
-    query = select(*groups, frames).where(*_conditions(wanted)).group_by(*groups).order_by(frames.desc(), *groups)
     with engine.connect() as connection:
-        return [Count(*row) for row in connection.execute(query)]
+        return [
+            Count(row.decision, row.label or None, int(row.frames)) for row in connection.execute(select_counts(wanted))
+        ]
+
+
+def select_counts(wanted: HistoryFilter) -> Select[str, str, int]:
+    """Return the query for the counts: from the sums of whole hours as far as they know what is asked for.
+
+    The hours at both ends, which a span of time cuts, are counted row by row; in the same statement, so that both
+    see the history at the same instant.
+    """
+    parts = _by_the_hour(wanted) if _tallied(wanted) else [_row_by_row(wanted)]
+    counted = union_all(*parts).subquery()
+    decision, label, frames = counted.c.decision, counted.c.label, func.sum(counted.c.frames).label("frames")
+    return select(decision, label, frames).group_by(decision, label).order_by(frames.desc(), decision, label)
+
+
+def _tallied(wanted: HistoryFilter) -> bool:
+    return (
+        wanted.label != ""
+        and replace(wanted, line=None, label=None, decision=None, since=None, until=None) == HistoryFilter()
+    )
+
+
+def _by_the_hour(wanted: HistoryFilter) -> list[Select[str, str, int]]:
+    whole_from = None if wanted.since is None else _next_hour(utc(wanted.since))
+    whole_until = None if wanted.until is None else hour_of(utc(wanted.until))
+    if whole_from is not None and whole_until is not None and whole_from >= whole_until:
+        return [_row_by_row(wanted)]
+    tally = TallyRow
+    names = [(tally.line, wanted.line), (tally.label, wanted.label), (tally.decision, wanted.decision)]
+    conditions: list[ColumnElement[bool]] = [column == name(value) for column, value in names if value is not None]
+    if whole_from is not None:
+        conditions.append(tally.hour >= whole_from)
+    if whole_until is not None:
+        conditions.append(tally.hour < whole_until)
+    frames = func.sum(tally.frames).label("frames")
+    parts = [select(tally.decision, tally.label, frames).where(*conditions).group_by(tally.decision, tally.label)]
+    if wanted.since is not None and wanted.since != whole_from:
+        parts.append(_row_by_row(replace(wanted, until=whole_from)))
+    if wanted.until is not None and wanted.until != whole_until:
+        parts.append(_row_by_row(replace(wanted, since=whole_until)))
+    return parts
+
+
+def _next_hour(moment: datetime) -> datetime:
+    begun = hour_of(moment)
+    if begun == moment:
+        return moment
+    return begun + timedelta(hours=1) if begun < LAST_HOUR else moment
+
+
+def _row_by_row(wanted: HistoryFilter) -> Select[str, str, int]:
+    row = InspectionRow
+    label, frames = func.coalesce(row.label, "").label("label"), func.count().label("frames")
+    return select(row.decision, label, frames).where(*_conditions(wanted)).group_by(row.decision, row.label)
 
 
 def _conditions(wanted: HistoryFilter) -> list[ColumnElement[bool]]:

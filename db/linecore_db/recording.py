@@ -1,4 +1,4 @@
-"""Writes the history: batches of inspections, drops, alarms. All of it may come twice and is stored once."""
+"""Writes the history: batches of inspections, alarms, the log. All of it may come twice and is stored once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Insert, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from linecore.alarms import Alarm, AlarmState
 from linecore.inspection import Inspection
+from linecore.log import LogEntry
 from linecore_db.columns import name, prose, storable_id, utc
-from linecore_db.rows import Row, alarm_row, evidence_rows, inspection_row, region_rows
+from linecore_db.rows import Row, alarm_row, drop_row, evidence_rows, inspection_row, log_row, region_rows, tally_rows
 from linecore_db.schema import (
     AlarmChangeRow,
     AlarmRow,
@@ -19,31 +20,43 @@ from linecore_db.schema import (
     DroppedFrameRow,
     EvidenceRow,
     InspectionRow,
+    LogRow,
     RegionRow,
+    TallyRow,
 )
 
 BY_THE_LINE = "linecore"
 
 
-def record(engine: Engine, inspections: Sequence[Inspection], drops: Sequence[Row] = ()) -> int:
-    """Store a batch, and the drops that go with it, in one transaction; return how many inspections were new.
+def record(engine: Engine, inspections: Sequence[Inspection]) -> int:
+    """Store a batch in one transaction; return how many inspections were new.
 
     A frame that is there already, by another process too, keeps its row, its regions and its evidence as they are.
     """
     by_id: dict[str, Inspection] = {}
     for inspection in inspections:
         by_id.setdefault(storable_id(inspection.frame.id), inspection)
-    rows = [inspection_row(inspection) for inspection in by_id.values()]
+    rows = {frame_id: inspection_row(inspection) for frame_id, inspection in by_id.items()}
+    if not rows:
+        return 0
     with engine.begin() as connection:
-        new: list[tuple[int, Inspection]] = []
-        if rows:
-            statement = _unless_there(connection, InspectionRow).returning(InspectionRow.id, InspectionRow.frame_id)
-            new = [(row.id, by_id[row.frame_id]) for row in connection.execute(statement, rows)]
+        statement = _unless_there(connection, InspectionRow).returning(InspectionRow.id, InspectionRow.frame_id)
+        new = [(key, by_id[frame_id]) for key, frame_id in connection.execute(statement, list(rows.values()))]
         _insert(connection, RegionRow, [row for key, inspection in new for row in region_rows(key, inspection)])
         _insert(connection, EvidenceRow, [row for key, inspection in new for row in evidence_rows(key, inspection)])
-        if drops:
-            connection.execute(_unless_there(connection, DroppedFrameRow), list(drops))
+        # Last, since every writer of the line waits for these few rows until the transaction ends.
+        add_to_tally(connection, tally_rows(_counted(rows[storable_id(one.frame.id)]) for _, one in new))
     return len(new)
+
+
+def record_log(engine: Engine, entries: Sequence[LogEntry]) -> None:
+    """Store what happened to the line, in one transaction; dropped frames in a table of their own."""
+    drops = {entry.id: row for entry in entries if (row := drop_row(entry)) is not None}
+    others = [log_row(entry) for entry in entries if entry.id not in drops]
+    with engine.begin() as connection:
+        for table, rows in ((DroppedFrameRow, list(drops.values())), (LogRow, others)):
+            if rows:
+                connection.execute(_unless_there(connection, table), rows)
 
 
 def record_alarm(engine: Engine, alarm: Alarm, by: str = BY_THE_LINE) -> None:
@@ -62,6 +75,26 @@ def close_left_alarms(engine: Engine, line: str, now: datetime) -> int:
             at = max(utc(now), changed_at)  # the computer's clock may have been set back
             _change(connection, alarm_id, AlarmState.CLEARED, at, BY_THE_LINE, "line restarted")
     return len(left)
+
+
+def add_to_tally(connection: Connection, changes: Sequence[Row]) -> None:
+    """Change the sums by so many frames, in the transaction that adds or removes them."""
+    if not changes:
+        return
+    if connection.dialect.name == "mysql":
+        for_mysql = mysql.insert(TallyRow)
+        more = for_mysql.on_duplicate_key_update(frames=TallyRow.frames + for_mysql.inserted.frames)
+        connection.execute(more, changes)
+    else:
+        build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        others = build(TallyRow)
+        key = ["line", "hour", "decision", "label"]
+        sum_of_both = {"frames": TallyRow.frames + others.excluded.frames}
+        connection.execute(others.on_conflict_do_update(index_elements=key, set_=sum_of_both), changes)
+
+
+def _counted(row: Row) -> tuple[str, datetime, str, str | None]:
+    return row["line"], row["captured_at"], row["decision"], row["label"]
 
 
 def _change(connection: Connection, alarm_id: str, state: AlarmState, at: datetime, by: str, note: str) -> None:

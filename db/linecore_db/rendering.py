@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from linecore.inspection import Decision
+from linecore.log import LogEntry
 from linecore_db.queries import Count
 from linecore_db.schema import InspectionRow
 
@@ -25,6 +26,7 @@ COLOURS = {
     Decision.UNCERTAIN: "yellow",
     Decision.NO_RESULT: "magenta",
 }
+LOG_COLUMNS = ["at", "line", "source", "kind", "message", "detail"]
 COLUMNS = [column.key for column in InspectionRow.__table__.columns if column.key != "id"]
 
 
@@ -55,7 +57,7 @@ def show_table(rows: Sequence[InspectionRow], screen: Console) -> None:
             _number(row.confidence, 3),
             _number(row.novelty, 2),
             *([_plain(row.line)] if several_lines else []),
-            Text("\n").join(_plain(text) for text in (frame, _part(row), row.reason) if text),
+            Text("\n").join(_plain(text) for text in (frame, _part(row), row.reason, _afterwards(row)) if text),
         )
     screen.print(table)
 
@@ -78,6 +80,33 @@ def show_counts(counts: Sequence[Count], screen: Console) -> None:
             f"{running / total:.1%}",
         )
     screen.print(table)
+
+
+def show_log(entries: Sequence[LogEntry], screen: Console) -> None:
+    """Print a table of what happened to the lines."""
+    several_lines = len({entry.line for entry in entries}) > 1
+    table = _table()
+    for heading in ("at (UTC)", *(["line"] if several_lines else []), "source", "kind"):
+        table.add_column(heading, no_wrap=heading == "at (UTC)", max_width=None if heading == "at (UTC)" else 20)
+    table.add_column("what", overflow="fold")
+    for entry in entries:
+        line = [_plain(entry.line)] if several_lines else []
+        what = (_plain(entry.kind), _plain(entry.message))
+        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", *line, _plain(entry.source or ""), *what)
+    screen.print(table)
+
+
+def log_json(entry: LogEntry) -> str:
+    """Return one entry of the log as a JSON object on one line."""
+    record = {**dict(zip(LOG_COLUMNS, next(log_records([entry])), strict=True)), "detail": dict(entry.detail)}
+    return json.dumps(record, ensure_ascii=False)
+
+
+def log_records(entries: Iterable[LogEntry]) -> Iterator[list[object]]:
+    """Yield the values of :data:`LOG_COLUMNS`; details as JSON."""
+    for entry in entries:
+        detail = json.dumps(dict(entry.detail), ensure_ascii=False)
+        yield [entry.at.isoformat(), entry.line, entry.source, entry.kind, entry.message, detail]
 
 
 def write_csv(header: Sequence[str], records: Iterable[Sequence[object]], out: TextIO) -> None:
@@ -110,6 +139,7 @@ def to_json(row: InspectionRow) -> str:
         "across": row.across,
     }
     model = {"name": row.model_name, "version": row.model_version, "sha256": row.model_sha256}
+    late = {"decision": row.late_decision, "label": row.late_label, "confidence": row.late_confidence}
     heatmap = {
         "method": row.heatmap_method,
         "label": row.heatmap_label,
@@ -129,6 +159,8 @@ def to_json(row: InspectionRow) -> str:
         "novelty": row.novelty,
         "reason": row.reason,
         "truth_label": row.truth_label,
+        "late": None if row.late_decision is None else late,
+        "buffered": row.buffered,
         "part": {key: value for key, value in known.items() if value is not None},
         "origin": row.origin,
         "size": None if row.width is None else [row.width, row.height],
@@ -171,6 +203,16 @@ def _part(row: InspectionRow) -> str:
         words.append(f"{row.metre:g} m")
     if row.across is not None:
         words.append(f"{row.across:g} mm across")
+    return ", ".join(words)
+
+
+def _afterwards(row: InspectionRow) -> str:
+    words = []
+    if row.late_decision is not None:
+        said = "" if row.late_label is None else f" {row.late_label} {_number(row.late_confidence, 3)}"
+        words.append(f"late answer: {row.late_decision}{said}")
+    if row.buffered:
+        words.append("delivered late")
     return ", ".join(words)
 
 

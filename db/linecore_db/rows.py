@@ -2,37 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from linecore.alarms import Alarm
-from linecore.events import FrameDropped
-from linecore.inspection import Frame, Inspection
+from linecore.inspection import Inspection
+from linecore.log import DROPPED, LogEntry
 from linecore_db.columns import clean, finite, name, prose, storable_id, utc
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 """Column -> value."""
 
 
-def drop_row(event: FrameDropped, dropped_at: datetime) -> Row:
-    """Return what the history keeps of a drop: not the picture."""
-    frame = event.frame
+def drop_row(entry: LogEntry) -> Row | None:
+    """Return what the history keeps of a dropped frame, or None where *entry* is about something else.
+
+    An entry of that kind that does not say which frame it was stays what it is: an entry.
+    """
+    if entry.kind != DROPPED or entry.source is None:
+        return None
+    match entry.detail:
+        case {"frame_id": str(frame_id), "sequence": int(sequence), "captured_at": str(captured), "reason": str(why)}:
+            captured_at = _moment(captured)
+        case _:
+            captured_at = None
+    if captured_at is None:
+        return None
     return {
-        **_identity(frame),
-        "captured_at": utc(frame.captured_at),
-        "dropped_at": dropped_at,
-        "reason": prose(event.reason),
+        "frame_id": storable_id(frame_id),
+        "line": name(entry.line),
+        "source": name(entry.source),
+        "sequence": int(sequence),
+        "captured_at": captured_at,
+        "dropped_at": utc(entry.at),
+        "reason": prose(why),
+    }
+
+
+def log_row(entry: LogEntry) -> Row:
+    """Return the row of an entry."""
+    return {
+        "id": storable_id(entry.id),
+        "line": name(entry.line),
+        "at": utc(entry.at),
+        "kind": name(entry.kind),
+        "message": prose(entry.message),
+        "source": name(entry.source),
+        "detail": {clean(key): _plain(value) for key, value in entry.detail.items()},
     }
 
 
 def inspection_row(inspection: Inspection) -> Row:
     """Return the row of an inspection, without its regions and evidence."""
     frame, verdict, model = inspection.frame, inspection.verdict, inspection.verdict.model
-    explanation, timings, part = inspection.explanation, inspection.timings, inspection.frame.part
+    explanation, timings, part, late = inspection.explanation, inspection.timings, frame.part, inspection.late
     peak_x, peak_y = (explanation.peak if explanation else None) or (None, None)
     height, width = frame.image.shape[:2] if frame.image.size else (None, None)
     return {
-        **_identity(frame),
+        "frame_id": storable_id(frame.id),
+        "line": name(frame.line),
+        "source": name(frame.source),
+        "sequence": int(frame.sequence),
         "serial": name(part.serial),
         "lot": name(part.lot),
         "work_order": name(part.order),
@@ -47,12 +79,16 @@ def inspection_row(inspection: Inspection) -> Row:
         "captured_at": utc(frame.captured_at),
         "completed_at": utc(inspection.completed_at),
         "decision": str(verdict.decision),
-        "label": name(verdict.label),
+        "label": name(verdict.label) or None,
         "confidence": finite(verdict.confidence),
         "scores": {clean(label): finite(score) for label, score in verdict.scores.items()},
         "novelty": finite(verdict.novelty),
         "reason": prose(verdict.reason),
         "truth_label": name(frame.truth.label) if frame.truth else None,
+        "late_decision": str(late.decision) if late else None,
+        "late_label": name(late.label) if late else None,
+        "late_confidence": finite(late.confidence) if late else None,
+        "buffered": bool(inspection.buffered),
         "model_name": name(model.name) if model else None,
         "model_version": name(model.version) if model else None,
         "model_sha256": name(model.sha256) if model else None,
@@ -65,15 +101,6 @@ def inspection_row(inspection: Inspection) -> Row:
         "heatmap_label": name(explanation.label) if explanation else None,
         "peak_x": peak_x,
         "peak_y": peak_y,
-    }
-
-
-def _identity(frame: Frame) -> Row:
-    return {
-        "frame_id": storable_id(frame.id),
-        "line": name(frame.line),
-        "source": name(frame.source),
-        "sequence": int(frame.sequence),
     }
 
 
@@ -117,3 +144,31 @@ def alarm_row(alarm: Alarm) -> Row:
         "changed_at": utc(alarm.changed_at),
         "frame_ids": [storable_id(known) for known in alarm.frame_ids],
     }
+
+
+def tally_rows(counted: Iterable[tuple[str, datetime, str, str | None]], sign: int = 1) -> list[Row]:
+    """Return by how much inspections change the sums: (line, captured_at, decision, label) each, added or removed.
+
+    In the order of the key, so that two writers never wait for each other crosswise.
+    """
+    sums = Counter((line, hour_of(at), decision, label or "") for line, at, decision, label in counted)
+    return [
+        {"line": line, "hour": hour, "decision": decision, "label": label, "frames": sign * frames}
+        for (line, hour, decision, label), frames in sorted(sums.items())
+    ]
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return the beginning of the hour."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return utc(datetime.fromisoformat(text))
+    except ValueError:
+        return None
+
+
+def _plain(value: str | int | float | None) -> str | int | float | None:
+    return prose(value) if isinstance(value, str) else finite(value) if isinstance(value, float) else value

@@ -26,6 +26,7 @@ NAMING = {
 EXACT_TEXT = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 Scores = dict[str, float | None]
+Detail = dict[str, str | int | float | None]
 
 
 class Base(DeclarativeBase):
@@ -37,6 +38,7 @@ class Base(DeclarativeBase):
         float: Double(),
         datetime: UtcDateTime(),
         Scores: JSON(none_as_null=True),
+        Detail: JSON(none_as_null=True),
         list[str]: JSON(none_as_null=True),
     }
 
@@ -90,6 +92,10 @@ class InspectionRow(Base):
     novelty: Mapped[float | None]
     reason: Mapped[str | None] = mapped_column(Text)
     truth_label: Mapped[str | None]  # what is really on the frame, where somebody knows
+    late_decision: Mapped[str | None] = mapped_column(String(16))  # what the classifier said after the deadline
+    late_label: Mapped[str | None]
+    late_confidence: Mapped[float | None]
+    buffered: Mapped[bool] = mapped_column(server_default="0")  # delivered later than it happened
 
     model_name: Mapped[str | None]
     model_version: Mapped[str | None]
@@ -136,6 +142,39 @@ class EvidenceRow(Base):
     ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str]
     path: Mapped[str] = mapped_column(Text)
+
+
+class TallyRow(Base):
+    """How many inspections of a line, an hour, a decision and a label there are: a sum that is always right.
+
+    Whoever adds or removes inspections changes it in the same transaction, so that a Pareto of a week reads some
+    thousand rows, not a million.
+    """
+
+    __tablename__ = "tally"
+    __table_args__: Any = (Index(None, "hour"), EXACT_TEXT)
+
+    line: Mapped[str] = mapped_column(primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)  # that it begins with
+    decision: Mapped[str] = mapped_column(String(16), primary_key=True)
+    label: Mapped[str] = mapped_column(primary_key=True)  # empty where there is none: a key cannot be NULL
+    frames: Mapped[int] = mapped_column(BigId)
+
+
+class HoldRow(Base):
+    """Something whose inspections must not be purged: a lot under complaint, a coil at court."""
+
+    __tablename__ = "hold"
+    __table_args__ = EXACT_TEXT
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    part: Mapped[str] = mapped_column(String(16))  # the column of `inspection` that names it
+    value: Mapped[str]
+    held_at: Mapped[datetime]
+    held_by: Mapped[str]
+    note: Mapped[str | None] = mapped_column(Text)
+    released_at: Mapped[datetime | None]
+    released_by: Mapped[str | None]
 
 
 class ReviewRow(Base):
@@ -190,7 +229,12 @@ class DroppedFrameRow(Base):
     """A frame that was let go without an inspection, and why."""
 
     __tablename__ = "dropped_frame"
-    __table_args__: Any = (UniqueConstraint("frame_id", "dropped_at"), Index(None, "line", "dropped_at"), EXACT_TEXT)
+    __table_args__: Any = (
+        UniqueConstraint("frame_id", "dropped_at"),
+        Index(None, "line", "dropped_at"),
+        Index(None, "dropped_at"),
+        EXACT_TEXT,
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     frame_id: Mapped[str] = mapped_column(String(ID_LENGTH))
@@ -200,3 +244,18 @@ class DroppedFrameRow(Base):
     captured_at: Mapped[datetime]
     dropped_at: Mapped[datetime]
     reason: Mapped[str] = mapped_column(Text)
+
+
+class LogRow(Base):
+    """Something that happened to a line and is neither an inspection, an alarm nor a dropped frame."""
+
+    __tablename__ = "log_entry"
+    __table_args__: Any = (Index(None, "at"), Index(None, "line", "at"), Index(None, "kind", "at"), EXACT_TEXT)
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    line: Mapped[str]
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    message: Mapped[str] = mapped_column(Text)
+    source: Mapped[str | None]
+    detail: Mapped[Detail]

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from linecore.errors import ConnectionFailedError
+from linecore_db.failures import cannot_use
+from linecore_db.turns import Turn
 from linecore_db.urls import shown
 
 BUSY_MS = 10_000  # how long SQLite waits for another writer
 CHANGES_TRIED = 20
 
-# Seconds (libpq counts its last in milliseconds) after which a server that does not answer counts as gone.
-PATIENCE: Mapping[str, Mapping[str, int]] = {
-    "postgresql": {"connect_timeout": 5, "tcp_user_timeout": 30_000},
-    "mysql": {"connect_timeout": 5, "read_timeout": 30, "write_timeout": 30},
-}
+ANSWER_S = 30.0  # how long a server may take to answer before it counts as gone
+CONNECT_S = 5
 
 
-def open_database(url: URL, *, read_only: bool = False) -> Engine:
+def open_database(url: URL, *, read_only: bool = False, answer_s: float | None = ANSWER_S) -> Engine:
     """Return an engine whose database has answered once.
 
     Read-only never creates an SQLite file, and changes nothing in it. Otherwise every transaction on SQLite takes the
-    write lock when it begins, so that it waits for other writers instead of failing in its middle.
+    write lock when it begins, so that it waits for other writers instead of failing in its middle, and no two of
+    linecore's ever write at once. A server that leaves a statement without an answer for *answer_s* seconds counts as
+    gone; None waits for ever, as a migration of a large history must.
 
     Raises:
         ConnectionFailedError: the database cannot be used.
     """
-    engine = _sqlite(url, read_only) if url.get_backend_name() == "sqlite" else _server(url)
+    engine = _sqlite(url, read_only) if url.get_backend_name() == "sqlite" else _server(url, answer_s)
     try:
         with engine.connect() as connection:
             _check_server(connection, url)
@@ -43,11 +44,6 @@ def open_database(url: URL, *, read_only: bool = False) -> Engine:
         engine.dispose()
         raise
     return engine
-
-
-def cannot_use(url: URL, error: SQLAlchemyError) -> ConnectionFailedError:
-    """Return the sentence for a database that does not answer as it should."""
-    return ConnectionFailedError(f"the database {shown(url)} cannot be used: {_cause(error)}")
 
 
 def _sqlite(url: URL, read_only: bool) -> Engine:
@@ -71,17 +67,25 @@ def _sqlite(url: URL, read_only: bool) -> Engine:
             options["uri"] = True
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+    def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # transactions begin where SQLAlchemy says, not where the driver guesses
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         connection.execute("PRAGMA foreign_keys = ON")
         if not read_only:
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
+            record.info["turn"] = Turn(path)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
+        if not read_only:
+            connection.info["turn"].take()
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    @event.listens_for(engine, "checkin")
+    def end(_connection: object, record: ConnectionPoolEntry) -> None:
+        if not read_only:
+            record.info["turn"].give_back()
 
     return engine
 
@@ -105,9 +109,23 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _server(url: URL) -> Engine:
-    patience = {key: value for key, value in PATIENCE[url.get_backend_name()].items() if key not in url.query}
-    return create_engine(url, connect_args=patience, pool_pre_ping=True)
+def _server(url: URL, answer_s: float | None) -> Engine:
+    limits: dict[str, float] = {"connect_timeout": CONNECT_S}
+    if url.get_backend_name() == "mysql":
+        limits |= {} if answer_s is None else {"read_timeout": answer_s, "write_timeout": answer_s}
+    else:
+        limits |= {"tcp_user_timeout": int((answer_s or 0) * 1000)}  # milliseconds; 0 is the system's own
+    chosen = {key: value for key, value in limits.items() if key not in url.query}
+    engine = create_engine(url, connect_args=chosen, pool_pre_ping=True)
+    if url.get_backend_name() == "postgresql" and answer_s is not None:
+
+        @event.listens_for(engine, "do_connect")
+        def patiently(_dialect: object, _record: object, arguments: list[str], options: dict[str, object]) -> object:
+            from linecore_db.patience import connect  # psycopg is an extra
+
+            return connect(answer_s, *arguments, **options)
+
+    return engine
 
 
 def _check_server(connection: Connection, url: URL) -> None:
@@ -117,10 +135,3 @@ def _check_server(connection: Connection, url: URL) -> None:
         raise ConnectionFailedError(
             f"the database {shown(url)} cannot be used: it is version {found}, and linecore needs {wish} or newer"
         )
-
-
-def _cause(error: SQLAlchemyError) -> str:
-    """Return the first line of what the driver says: the statement and its values come later."""
-    original = error.orig if isinstance(error, DBAPIError) else error
-    said = original.args[1] if original is not None and len(original.args) > 1 else original
-    return next(iter(str(said).splitlines()), type(error).__name__)

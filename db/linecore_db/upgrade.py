@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from linecore.errors import ConnectionFailedError
+from linecore_db.failures import cannot_use
 from linecore_db.schema import Base
-from linecore_db.session import cannot_use
 from linecore_db.urls import shown
 
 VERSION_TABLE = "linecore_version"  # alembic's own name for it may be another program's, in a shared database

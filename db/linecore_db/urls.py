@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 from sqlalchemy import URL
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from linecore.config import load_config
+from linecore.config import LinePath, load_config
 from linecore.errors import ConfigError
 from linecore.validation import did_you_mean, shown_value, validate
 
@@ -24,6 +26,10 @@ DRIVERS = {
     "mysql": "mysql+pymysql",
 }
 EXTRAS = {"psycopg": "postgres", "pymysql": "mariadb"}
+_SEVERAL_HOSTS = re.compile(
+    r"(?P<scheme>postgres(?:ql)?(?:\+\w+)?://)(?P<account>[^@/?]*@)?(?P<hosts>[^@/?,]+(?:,[^@/?,]+)+)"
+    r"(?P<path>/[^?]*)(?:\?(?P<query>.*))?"
+)
 WISH = "it must be like sqlite:///history.db, postgresql://user:password@host/database or mariadb://user:password@host/database"
 
 
@@ -34,7 +40,7 @@ def parse_url(text: str, folder: Path | None = None) -> URL:
         ValueError: what the URL must be instead, without the URL itself.
     """
     try:
-        url = make_url(text.strip())
+        url = make_url(_one_host_each(text.strip()))
     except (ArgumentError, ValueError):
         raise ValueError(WISH) from None
     scheme, _, wanted = url.drivername.partition("+")
@@ -48,6 +54,16 @@ def parse_url(text: str, folder: Path | None = None) -> URL:
         raise ValueError(f"it needs {driver}: pip install 'linecore[{EXTRAS[driver]}]'")
     url = url.set(drivername=drivername)
     return _file_url(url, folder or Path.cwd()) if scheme == "sqlite" else _server_url(url)
+
+
+def _one_host_each(text: str) -> str:
+    """Write ``postgresql://u@a:5432,b/db``, as libpq knows it, in the way that SQLAlchemy does: ``u@/db?host=...``."""
+    several = _SEVERAL_HOSTS.fullmatch(text)
+    if several is None:
+        return text
+    scheme, account, hosts, path, query = several.group("scheme", "account", "hosts", "path", "query")
+    more = "&".join(f"host={quote(host)}" for host in hosts.split(","))
+    return f"{scheme}{account or ''}{path}?{query + '&' if query else ''}{more}"
 
 
 def _file_url(url: URL, folder: Path) -> URL:
@@ -72,7 +88,12 @@ def shown(url: URL) -> str:
         return f"sqlite:///{url.database}"
     scheme = {"mysql": "mariadb"}.get(url.get_backend_name(), url.get_backend_name())
     secrets = {key: "***" for key in url.query if "pass" in key}
-    return url.set(drivername=scheme).update_query_dict(secrets).render_as_string(hide_password=True)
+    url = url.set(drivername=scheme).update_query_dict(secrets)
+    hosts = url.query.get("host")
+    if not isinstance(hosts, tuple):
+        return url.render_as_string(hide_password=True)
+    plain = url.difference_update_query(["host"]).set(host="several.hosts").render_as_string(hide_password=True)
+    return plain.replace("several.hosts", ",".join(hosts), 1)
 
 
 def _from_config(value: object, info: ValidationInfo) -> URL:
@@ -126,3 +147,35 @@ def chosen_url(url: str | None, config: Path | None, folder: Path) -> URL:
     (table,) = tables
     where, key = line.path.name, f"plugins.{table.name}"
     return validate(_DatabaseTable, table.options, where=where, key=key, shown=table.shown, folder=line.folder).url
+
+
+class _FilesTable(BaseModel):
+    """What the commands need of a table ``[plugins.files]``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    path: LinePath = Field(description="the folder of the evidence")
+
+
+def evidence_folders(config: Path | None, folder: Path) -> list[Path]:
+    """Return the folders in which a line's file, or ``line.toml`` in *folder*, keeps evidence; none without a file.
+
+    Raises:
+        ConfigError: the file is wrong.
+    """
+    config = config or folder / "line.toml"
+    if not config.exists():
+        return []
+    line = load_config(config)
+    return [
+        validate(
+            _FilesTable,
+            table.options,
+            where=line.path.name,
+            key=f"plugins.{table.name}",
+            shown=table.shown,
+            folder=line.folder,
+        ).path
+        for table in line.plugins
+        if table.type == "files"
+    ]

@@ -13,7 +13,8 @@ from sqlalchemy import Engine, text
 from linecore.cli import linecore
 from linecore.errors import LinecoreError
 from linecore.inspection import Decision, Part
-from linecore_db.commands import db, history
+from linecore_db.commands.db import db
+from linecore_db.commands.history import history
 from linecore_db.recording import record
 from linecore_db.upgrade import VERSION_TABLE
 from tests.db.inspections import inspection
@@ -126,7 +127,7 @@ def test_asking_creates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_upgrading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     where = f"sqlite:///{tmp_path / 'history.db'}"
-    for said in ("is ready (schema 0001)", "is up to date (schema 0001)"):
+    for said in ("is ready (schema 0002)", "is up to date (schema 0002)"):
         result = CliRunner().invoke(db, ["upgrade", "sqlite:///history.db"], catch_exceptions=False)
         assert result.stdout == f"{where} {said}\n"
     assert ask("--db", "sqlite:///history.db", "--count").exit_code == 0
@@ -163,7 +164,7 @@ def test_a_reader_that_has_seen_enough_may_leave(sqlite_history: Engine, url: st
 
 def test_asking_the_history_imports_no_pictures_and_no_networks(url: str) -> None:
     script = (
-        "import sys; from linecore_db.commands import history; history(sys.argv[1:], standalone_mode=False);"
+        "import sys; from linecore_db.commands.history import history; history(sys.argv[1:], standalone_mode=False);"
         "print(sorted({'cv2', 'tensorflow', 'keras', 'ai_edge_litert'} & set(sys.modules)))"
     )
     command = [sys.executable, "-c", script, "--db", url, "--count"]

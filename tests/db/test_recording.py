@@ -14,12 +14,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, selectinload
 
 from linecore.alarms import Alarm, AlarmState, Priority
-from linecore.events import FrameDropped
 from linecore.inspection import Decision, Evidence, Frame, Inspection, Part, Timings, Verdict
+from linecore.log import DROPPED, LogEntry
 from linecore_db.queries import HistoryFilter, find
-from linecore_db.recording import close_left_alarms, record, record_alarm
-from linecore_db.rows import drop_row
-from linecore_db.schema import AlarmRow, Base, DroppedFrameRow, EvidenceRow, InspectionRow, RegionRow
+from linecore_db.recording import close_left_alarms, record, record_alarm, record_log
+from linecore_db.schema import AlarmRow, Base, DroppedFrameRow, EvidenceRow, InspectionRow, LogRow, RegionRow
 from linecore_db.session import open_database
 from tests.db.inspections import NOON, inspection
 
@@ -213,17 +212,64 @@ def test_two_processes_share_an_sqlite_file(sqlite_history: Engine) -> None:
     assert mine + theirs == count(sqlite_history, InspectionRow) == count(sqlite_history, RegionRow) == 50
 
 
-def test_drops_are_stored_once_with_their_reason(history: Engine) -> None:
-    event = FrameDropped(inspection(3).frame, "overtaken by a newer frame")
-    drops = [drop_row(event, NOON), drop_row(event, NOON + timedelta(seconds=1))]
-    assert record(history, [], drops) == 0
-    assert record(history, [inspection(0)], drops) == 1
+def dropped(number: int, **changes: str | int | float | None) -> LogEntry:
+    detail = {"frame_id": f"l/s/{number}", "sequence": number, "captured_at": NOON.isoformat(), "reason": "overtaken"}
+    return LogEntry(f"drop-{number}", "l", NOON + timedelta(seconds=1), DROPPED, "...", "s", detail | changes)
+
+
+def test_dropped_frames_are_stored_once_in_a_table_of_their_own(history: Engine) -> None:
+    for _ in range(2):
+        record_log(history, [dropped(3), dropped(4), dropped(3)])
     with Session(history) as session:
-        kept = session.scalars(select(DroppedFrameRow).order_by(DroppedFrameRow.dropped_at)).all()
-    assert [(row.line, row.source, row.sequence, row.reason) for row in kept] == [
-        ("hot-strip-1", "camera", 3, "overtaken by a newer frame")
-    ] * 2
-    assert kept[0].dropped_at == NOON
+        kept = session.scalars(select(DroppedFrameRow).order_by(DroppedFrameRow.sequence)).all()
+    assert [(row.frame_id, row.line, row.source, row.sequence, row.reason) for row in kept] == [
+        ("l/s/3", "l", "s", 3, "overtaken"),
+        ("l/s/4", "l", "s", 4, "overtaken"),
+    ]
+    assert (kept[0].captured_at, kept[0].dropped_at) == (NOON, NOON + timedelta(seconds=1))
+    assert count(history, LogRow) == 0
+
+
+def test_what_happened_to_the_line_is_stored_once(history: Engine) -> None:
+    gap = LogEntry("1", "l", NOON, "sequence gap", "3 frames of left are missing", "left", {"missing": 3, "share": 0.5})
+    changed = LogEntry("2", "l", NOON, "config changed", "a new file", None, {"hash": "ab", "before": None})
+    for _ in range(2):
+        record_log(history, [gap, changed, gap])
+    with Session(history) as session:
+        first, second = session.scalars(select(LogRow).order_by(LogRow.id)).all()
+    assert (first.line, first.at, first.kind, first.message) == ("l", NOON, "sequence gap", gap.message)
+    assert (first.source, first.detail) == ("left", {"missing": 3, "share": 0.5})
+    assert (second.source, second.detail) == (None, {"hash": "ab", "before": None})
+
+
+def test_a_drop_that_does_not_say_which_frame_it_was_is_kept_as_an_entry(history: Engine) -> None:
+    nowhere = replace(dropped(1), id="nowhere", source=None)
+    record_log(history, [dropped(1, captured_at="yesterday"), dropped(2, sequence="two"), nowhere])
+    assert (count(history, DroppedFrameRow), count(history, LogRow)) == (0, 3)
+
+
+def test_no_text_or_number_keeps_an_entry_out_of_the_log(history: Engine) -> None:
+    awkward = "nul \0, surrogate \udcff, " + "long " * 20_000
+    detail = {awkward: awkward, "nan": float("nan"), "infinite": -float("inf"), "large": 10**30}
+    entry = LogEntry(awkward, awkward, NOON, awkward, awkward, awkward, detail)
+    record_log(history, [entry, entry])
+    assert count(history, LogRow) == 1
+
+
+def test_a_late_answer_and_a_late_delivery_are_kept_beside_the_verdict(history: Engine) -> None:
+    in_time = inspection(0, decision=Decision.NO_RESULT, label=None, reason="no verdict within 200 ms")
+    late = replace(in_time, late=Verdict(Decision.FAIL, "scratches", 0.75), buffered=True)
+    record(history, [late, inspection(1)])
+    first, second = rows(history)
+    assert (first.decision, first.label) == ("NO_RESULT", None)
+    answer = (first.late_decision, first.late_label, first.late_confidence)
+    assert (answer, first.buffered) == (("FAIL", "scratches", 0.75), True)
+    assert (second.late_decision, second.late_label, second.late_confidence, second.buffered) == (
+        None,
+        None,
+        None,
+        False,
+    )
 
 
 RAISED = Alarm(

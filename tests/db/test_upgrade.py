@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 from typing import TypeVar
@@ -7,16 +8,19 @@ from typing import TypeVar
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, bindparam, inspect, select, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from linecore.errors import ConnectionFailedError
-from linecore_db.schema import Base
+from linecore_db.columns import UtcDateTime
+from linecore_db.queries import Count, HistoryFilter, count, find
+from linecore_db.schema import Base, TallyRow
 from linecore_db.session import open_database
 from linecore_db.upgrade import VERSION_TABLE, latest_version, prepare_schema, require_schema, upgrade_schema
 from linecore_db.urls import parse_url
 
 T = TypeVar("T")
+SHIPPED = Path(__file__).parents[2] / "db" / "linecore_db" / "migrations"
 
 
 def set_version(engine: Engine, version: str) -> None:
@@ -77,18 +81,19 @@ def test_a_newer_schema_is_left_alone(migrated: Engine) -> None:
 def test_an_older_schema_is_upgraded_by_a_person(
     sqlite_history: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linecore_db.upgrade.MIGRATIONS", with_a_second_migration(tmp_path / "100% migrations"))
+    shipped = latest_version()
+    monkeypatch.setattr("linecore_db.upgrade.MIGRATIONS", with_one_more_migration(tmp_path / "100% migrations"))
     for attempt in (require_schema, prepare_schema):
         with pytest.raises(ConnectionFailedError, match="older linecore .* run: linecore db upgrade sqlite:///"):
             attempt(sqlite_history)
-    assert upgrade_schema(sqlite_history) == ("0001", "0002")
+    assert upgrade_schema(sqlite_history) == (shipped, "9998")
     assert inspect(sqlite_history).has_table("later")
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(
     sqlite_history: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = with_a_second_migration(tmp_path / "migrations", "op.execute('nonsense')")
+    folder = with_one_more_migration(tmp_path / "migrations", "op.execute('nonsense')")
     monkeypatch.setattr("linecore_db.upgrade.MIGRATIONS", folder)
     with pytest.raises(ConnectionFailedError, match="cannot be used: near .nonsense.: syntax error"):
         upgrade_schema(sqlite_history)
@@ -128,14 +133,55 @@ def together(url: str, do: Callable[[Engine], T]) -> list[T]:
         return list(threads.map(one, [Barrier(4)] * 4))
 
 
-def with_a_second_migration(folder: Path, then: str = "") -> Path:
-    shipped = Path(__file__).parents[2] / "db" / "linecore_db" / "migrations"
+def with_one_more_migration(folder: Path, then: str = "") -> Path:
     (folder / "versions").mkdir(parents=True)
-    for file in ("env.py", "versions/v0001_history.py"):
-        (folder / file).write_bytes((shipped / file).read_bytes())
-    (folder / "versions" / "v0002_later.py").write_text(
+    for file in ("env.py", *(f"versions/{path.name}" for path in SHIPPED.glob("versions/v*.py"))):
+        (folder / file).write_bytes((SHIPPED / file).read_bytes())
+    (folder / "versions" / "v9998_later.py").write_text(
         "from alembic import op\nimport sqlalchemy as sa\n"
-        "revision, down_revision = '0002', '0001'\n"
+        f"revision, down_revision = '9998', '{latest_version()}'\n"
         f"def upgrade():\n    op.create_table('later', sa.Column('x', sa.Integer))\n    {then}\n"
     )
     return folder
+
+
+def the_first_release(folder: Path) -> Path:
+    """Return the migrations of the release that knew the first schema alone."""
+    (folder / "versions").mkdir(parents=True)
+    for file in ("env.py", "versions/v0001_history.py"):
+        (folder / file).write_bytes((SHIPPED / file).read_bytes())
+    return folder
+
+
+def test_an_upgrade_counts_what_is_there(empty: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as first_release:
+        first_release.setattr("linecore_db.upgrade.MIGRATIONS", the_first_release(tmp_path / "first"))
+        upgrade_schema(empty)
+    now = text(
+        "INSERT INTO inspection (frame_id, line, source, sequence, captured_at, completed_at, decision, label, scores,"
+        " config_hash) VALUES (:id, :line, 's', 1, :at, :at, :decision, :label, '{}', '')"
+    ).bindparams(bindparam("at", type_=UtcDateTime()))
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    written = [
+        (noon, "a", "PASS", "ok"),
+        (noon + timedelta(minutes=59, seconds=59, microseconds=999_999), "a", "PASS", "ok"),
+        (noon + timedelta(hours=1), "a", "PASS", "ok"),
+        (noon, "b", "FAIL", "scratches"),
+        (noon, "b", "NO_RESULT", None),
+        (noon, "b", "NO_RESULT", ""),
+    ]
+    keys = ("at", "line", "decision", "label")
+    with empty.begin() as connection:
+        connection.execute(now, [{"id": str(n), **dict(zip(keys, row, strict=True))} for n, row in enumerate(written)])
+    assert upgrade_schema(empty) == ("0001", latest_version())
+    with empty.connect() as connection:
+        tally = connection.execute(select(TallyRow.__table__).order_by(TallyRow.line, TallyRow.decision, TallyRow.hour))
+        assert [tuple(row) for row in tally] == [
+            ("a", noon, "PASS", "ok", 2),
+            ("a", noon + timedelta(hours=1), "PASS", "ok", 1),
+            ("b", noon, "FAIL", "scratches", 1),
+            ("b", noon, "NO_RESULT", "", 2),
+        ]
+    assert Count("NO_RESULT", None, 2) in count(empty, HistoryFilter())
+    (first,) = find(empty, HistoryFilter(frame_id="0"))
+    assert (first.buffered, first.late_decision) == (False, None)

@@ -1,4 +1,4 @@
-"""``linecore history`` and ``linecore db``."""
+"""``linecore history``: asks what was decided, and what happened to the line."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from linecore.inspection import Decision, Part
 from linecore_db import rendering
+from linecore_db.failures import cannot_use
+from linecore_db.log_queries import LogFilter, find_log
 from linecore_db.options import moment_option, part_option
 from linecore_db.queries import Count, HistoryFilter, count, find
-from linecore_db.session import cannot_use, open_database
-from linecore_db.upgrade import require_schema, upgrade_schema
-from linecore_db.urls import chosen_url, shown
+from linecore_db.session import open_database
+from linecore_db.upgrade import require_schema
+from linecore_db.urls import chosen_url
 
 
 @click.command()
@@ -60,6 +62,8 @@ from linecore_db.urls import chosen_url, shown
 @click.option("--oldest-first", is_flag=True, help="Begin with the oldest.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 @click.option("--count", "counting", is_flag=True, help="Count frames by decision and label instead.")
+@click.option("--log", "logged", is_flag=True, help="Show what happened to the line instead: drops, gaps, changes.")
+@click.option("--kind", help='With --log: only this kind, such as "frame dropped".')
 def history(
     url: str | None,
     config: Path | None,
@@ -75,6 +79,8 @@ def history(
     oldest_first: bool,
     form: str,
     counting: bool,
+    logged: bool,
+    kind: str | None,
 ) -> None:
     """Show what was decided: one inspection a row, newest first.
 
@@ -83,12 +89,20 @@ def history(
       linecore history --since 2h --decision FAIL
       linecore history --part coil=C-4711 --oldest-first --limit 0 --format csv > coil.csv
       linecore history --since 7d --count
+      linecore history --log --since 8h
     """
+    wanted = HistoryFilter(line, source, label, decision, since, until, part, frame_id)
+    entries = LogFilter(line, source, kind, since, until)
+    if logged and (counting or wanted != HistoryFilter(line=line, source=source, since=since, until=until)):
+        raise click.UsageError("--log goes with --line, --source, --kind, --since and --until, and no other filter")
+    if kind is not None and not logged:
+        raise click.UsageError("--kind goes with --log")
     engine = open_database(chosen_url(url, config, Path.cwd()), read_only=True)
     require_schema(engine)
-    wanted = HistoryFilter(line, source, label, decision, since, until, part, frame_id)
     try:
-        if counting:
+        if logged:
+            _print_log(engine, entries, limit or None, oldest_first, form)
+        elif counting:
             _print_counts(count(engine, wanted), form)
         else:
             _print_inspections(engine, wanted, limit or None, oldest_first, form)
@@ -111,8 +125,28 @@ def _print_inspections(engine: Engine, wanted: HistoryFilter, limit: int | None,
             _say_nothing_found()
             return
         rendering.show_table(found, rendering.console(sys.stdout))
-        if len(found) == limit:
-            click.echo(f"the {'oldest' if oldest_first else 'newest'} {limit}; --limit shows more", err=True)
+        _say_where_it_ends(len(found), limit, oldest_first)
+
+
+def _print_log(engine: Engine, wanted: LogFilter, limit: int | None, oldest_first: bool, form: str) -> None:
+    entries = find_log(engine, wanted, limit=limit, oldest_first=oldest_first)
+    if form == "csv":
+        rendering.write_csv(rendering.LOG_COLUMNS, rendering.log_records(entries), sys.stdout)
+    elif form == "json":
+        for entry in entries:
+            click.echo(rendering.log_json(entry))
+    else:
+        found = list(entries)
+        if not found:
+            _say_nothing_found()
+            return
+        rendering.show_log(found, rendering.console(sys.stdout))
+        _say_where_it_ends(len(found), limit, oldest_first)
+
+
+def _say_where_it_ends(shown: int, limit: int | None, oldest_first: bool) -> None:
+    if shown == limit:
+        click.echo(f"the {'oldest' if oldest_first else 'newest'} {limit}; --limit shows more", err=True)
 
 
 def _print_counts(counts: list[Count], form: str) -> None:
@@ -129,37 +163,3 @@ def _print_counts(counts: list[Count], form: str) -> None:
 
 def _say_nothing_found() -> None:
     click.echo("nothing in the history agrees with that", err=True)
-
-
-@click.group(epilog="Example: linecore db upgrade --config line.toml")
-def db() -> None:
-    """Look after the history's database."""
-
-
-@db.command()
-@click.argument("url", required=False)
-@click.option(
-    "--config", type=click.Path(path_type=Path), metavar="FILE", help="The line's file that names the database."
-)
-def upgrade(url: str | None, config: Path | None) -> None:
-    """Bring a database to this release, or fill an empty one with tables. Make a backup first.
-
-    Without URL, the database of line.toml in this folder.
-
-    \b
-    Examples:
-      linecore db upgrade
-      linecore db upgrade sqlite:///history.db
-    """
-    engine = open_database(chosen_url(url, config, Path.cwd()))
-    try:
-        before, after = upgrade_schema(engine)
-    finally:
-        engine.dispose()
-    where = shown(engine.url)
-    if before == after:
-        click.echo(f"{where} is up to date (schema {after})")
-    elif before is None:
-        click.echo(f"{where} is ready (schema {after})")
-    else:
-        click.echo(f"{where} is upgraded from schema {before} to {after}")

@@ -1,0 +1,1 @@
+"""What the history adds to ``linecore``; one command a file."""

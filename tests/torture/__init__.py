@@ -1,0 +1,1 @@
+"""Long proofs: each prints its counts; `make torture` runs them."""
