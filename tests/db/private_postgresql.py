@@ -35,6 +35,11 @@ class PrivatePostgresql:
         """Of its database, as a person writes it."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
+    @property
+    def version(self) -> str:
+        """The major version of the server."""
+        return (self.data / "PG_VERSION").read_text().strip()
+
     def start(self, *options: str) -> None:
         """Start it, and return when it takes connections."""
         chosen = " ".join([*self._options, *options])

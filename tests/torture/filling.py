@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Index, text
 
@@ -59,7 +60,7 @@ WHERE decision IN ('FAIL', 'UNCERTAIN')
 """
 EVIDENCE = """
 INSERT INTO evidence (inspection_id, ordinal, kind, path)
-SELECT id, ordinal, kind, '/var/lib/linecore/evidence/' || line || '/' || decision || '/' || source || '/'
+SELECT id, ordinal, kind, '{evidence}/' || line || '/' || decision || '/' || source || '/'
   || (100000000 + sequence) || ending
 FROM inspection CROSS JOIN (
   SELECT 0 AS ordinal, 'image' AS kind, '.jpg' AS ending UNION ALL SELECT 1, 'overlay', '.overlay.jpg'
@@ -72,8 +73,11 @@ SELECT line, {hour}, decision, COALESCE(label, ''), COUNT(*) FROM inspection GRO
 """
 
 
-def fill(engine: Engine, rows: int, now: datetime) -> None:
-    """Put *rows* inspections of the last :data:`DAYS` days into an empty history, with regions, evidence and sums."""
+def fill(engine: Engine, rows: int, now: datetime, evidence: Path) -> None:
+    """Put *rows* inspections of the last :data:`DAYS` days into an empty history, with regions, evidence and sums.
+
+    The evidence is named, below the folder *evidence*, and not made.
+    """
     sqlite = engine.dialect.name == "sqlite"
     begin, step = now - timedelta(days=DAYS), timedelta(days=DAYS) / rows
     seconds = "(:begin + i * :step)"
@@ -92,7 +96,7 @@ def fill(engine: Engine, rows: int, now: datetime) -> None:
     statements = [
         INSPECTIONS.format(numbers=numbers, scores=scores, sha="ab" * 32, no=no),
         REGIONS,
-        EVIDENCE,
+        EVIDENCE.format(evidence=evidence),
         TALLY.format(hour=hour),
     ]
     values = {"rows": rows, "begin": begin.timestamp(), "step": step.total_seconds()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from dataclasses import asdict
@@ -99,6 +100,7 @@ def history(
         raise click.UsageError("--kind goes with --log")
     engine = open_database(chosen_url(url, config, Path.cwd()), read_only=True)
     require_schema(engine)
+    gc.freeze()  # what was imported stays: looking through it again takes longer than an answer
     try:
         if logged:
             _print_log(engine, entries, limit or None, oldest_first, form)
