@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, Insert, insert, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from linecore.alarms import Alarm, AlarmState
+from linecore.errors import RefusedError
 from linecore.inspection import Inspection
 from linecore.log import LogEntry
 from linecore_db.columns import name, prose, storable_id, utc
@@ -24,8 +25,10 @@ from linecore_db.schema import (
     RegionRow,
     TallyRow,
 )
+from linecore_db.urls import shown
 
 BY_THE_LINE = "linecore"
+_DUPLICATE = 1062  # of MariaDB's warnings
 
 
 def record(engine: Engine, inspections: Sequence[Inspection]) -> int:
@@ -42,6 +45,7 @@ def record(engine: Engine, inspections: Sequence[Inspection]) -> int:
     with engine.begin() as connection:
         statement = _unless_there(connection, InspectionRow).returning(InspectionRow.id, InspectionRow.frame_id)
         new = [(key, by_id[frame_id]) for key, frame_id in connection.execute(statement, list(rows.values()))]
+        _refuse_what_was_bent(connection)
         _insert(connection, RegionRow, [row for key, inspection in new for row in region_rows(key, inspection)])
         _insert(connection, EvidenceRow, [row for key, inspection in new for row in evidence_rows(key, inspection)])
         # Last, since every writer of the line waits for these few rows until the transaction ends.
@@ -57,6 +61,7 @@ def record_log(engine: Engine, entries: Sequence[LogEntry]) -> None:
         for table, rows in ((DroppedFrameRow, list(drops.values())), (LogRow, others)):
             if rows:
                 connection.execute(_unless_there(connection, table), rows)
+                _refuse_what_was_bent(connection)
 
 
 def record_alarm(engine: Engine, alarm: Alarm, by: str = BY_THE_LINE) -> None:
@@ -122,3 +127,12 @@ def _unless_there(connection: Connection, table: type[Base]) -> Insert:
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return insert(table).prefix_with("IGNORE")
+
+
+def _refuse_what_was_bent(connection: Connection) -> None:
+    """Make MariaDB strict again: IGNORE passes over rows that are there, and over what does not fit as well."""
+    if connection.dialect.name != "mysql":
+        return
+    for _, code, message in connection.exec_driver_sql("SHOW WARNINGS"):
+        if code != _DUPLICATE:
+            raise RefusedError(f"the database {shown(connection.engine.url)} refuses this: {message}")

@@ -110,8 +110,9 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _server(url: URL, answer_s: float | None) -> Engine:
-    limits: dict[str, float] = {"connect_timeout": CONNECT_S}
+    limits: dict[str, float | str] = {"connect_timeout": CONNECT_S}
     if url.get_backend_name() == "mysql":
+        limits["init_command"] = "SET SESSION max_error_count = 65535"  # whose warnings recording.py reads
         limits |= {} if answer_s is None else {"read_timeout": answer_s, "write_timeout": answer_s}
     else:
         limits |= {"tcp_user_timeout": int((answer_s or 0) * 1000)}  # milliseconds; 0 is the system's own

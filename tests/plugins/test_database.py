@@ -1,24 +1,23 @@
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-import linecore_plugins.database
 from linecore.alarms import Alarm, AlarmRule, AlarmState, Priority
 from linecore.config import PluginTable, parse_config
-from linecore.errors import ConfigError, ConnectionFailedError
-from linecore.events import FrameDropped, LineStarted
+from linecore.errors import ConfigError, ConnectionFailedError, RefusedError
+from linecore.events import LineStarted
 from linecore.inspection import Decision
 from linecore.line import Line
+from linecore.log import DROPPED, LogEntry
 from linecore.plugins import create_plugin
 from linecore.testing import Always, Images, grey, make_line, run
 from linecore_db.queries import HistoryFilter, find
-from linecore_db.schema import AlarmChangeRow, AlarmRow, DroppedFrameRow
+from linecore_db.schema import AlarmChangeRow, AlarmRow, DroppedFrameRow, LogRow
 from linecore_db.session import open_database
 from linecore_db.upgrade import VERSION_TABLE
 from linecore_db.urls import parse_url
@@ -78,8 +77,8 @@ def test_a_line_fills_an_empty_database_and_a_second_run_adds_nothing(database_u
     assert sorted(frame_ids(database_url)) == [f"test/folder/{key}" for key in keys]
 
 
-def test_it_promises_safety() -> None:
-    assert DatabaseSink.durable
+def test_it_looks_at_no_pixels() -> None:
+    assert not DatabaseSink.pixels
 
 
 def test_an_alarm_and_its_end_are_kept(database_url: str) -> None:
@@ -112,41 +111,23 @@ def test_a_restart_clears_what_a_crash_left_raised(sqlite_url: str) -> None:
         plugin.stop()
 
 
-def test_drops_are_written_with_the_next_batch_and_the_rest_at_the_end(sqlite_url: str) -> None:
-    plugin, line = started(sqlite_url)
-    line.bus.publish(FrameDropped(inspection(1).frame, "overtaken by a newer frame"))
-    plugin.record([inspection(0)])
-    with reading(sqlite_url) as session:
-        (drop,) = session.scalars(select(DroppedFrameRow)).all()
-        assert (drop.frame_id, drop.reason) == ("hot-strip-1/camera/0001.jpg", "overtaken by a newer frame")
-        assert drop.captured_at == inspection(1).frame.captured_at
-    line.bus.publish(FrameDropped(inspection(2).frame, "late"))
+def test_what_happened_to_the_line_is_kept(database_url: str) -> None:
+    plugin, _ = started(database_url)
+    detail = {"frame_id": "test/camera/1", "sequence": 1, "captured_at": NOON.isoformat(), "reason": "overtaken"}
+    entries = [
+        LogEntry("1", "test", NOON, DROPPED, "test/camera/1 was dropped: overtaken", "camera", detail),
+        LogEntry("2", "test", NOON, "config changed", "reloaded", None, {"hash": "ab"}),
+    ]
+    for _ in range(2):
+        plugin.log(entries)
     plugin.stop()
-    line.bus.publish(FrameDropped(inspection(3).frame, "nobody listens any more"))
-    with reading(sqlite_url) as session:
-        assert session.scalars(select(DroppedFrameRow.sequence).order_by(DroppedFrameRow.id)).all() == [1, 2]
-    assert line.bus.failures == 0
-
-
-def test_drops_that_come_too_fast_are_counted(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(linecore_plugins.database, "DROPS_WAITING", 2500)
-    plugin, line = started(sqlite_url)
-    event = FrameDropped(inspection(1).frame, "late")
-    for number in range(2600):
-        line.bus.publish(replace(event, frame=replace(event.frame, id=str(number))))
-    assert plugin.drops_lost == 100
-    with caplog.at_level(logging.WARNING):
-        plugin.stop()
-    assert "100 dropped frames are not in the history" in caplog.text
-    with reading(sqlite_url) as session:
-        assert session.scalar(select(func.count()).select_from(DroppedFrameRow)) == 2500
+    with reading(database_url) as session:
+        assert session.scalars(select(DroppedFrameRow.reason)).all() == ["overtaken"]
+        assert session.scalars(select(LogRow.kind)).all() == ["config changed"]
 
 
 def test_a_batch_that_fails_is_one_sentence_and_comes_again(database_url: str) -> None:
-    plugin, line = started(database_url)
-    line.bus.publish(FrameDropped(inspection(9).frame, "late"))
+    plugin, _ = started(database_url)
     with reading(database_url) as session:
         session.execute(text("ALTER TABLE evidence RENAME TO mislaid"))
         session.commit()
@@ -159,8 +140,20 @@ def test_a_batch_that_fails_is_one_sentence_and_comes_again(database_url: str) -
     plugin.record([inspection(0), inspection(1)])
     plugin.stop()
     assert len(frame_ids(database_url)) == 2
-    with reading(database_url) as session:
-        assert session.scalars(select(DroppedFrameRow.sequence)).all() == [9]
+
+
+def test_a_row_that_is_never_taken_is_refused_and_the_next_is_stored(database_url: str) -> None:
+    """Whoever delivers gives up this row alone: it is no outage."""
+    plugin, _ = started(database_url)
+    absurd = inspection(0)
+    absurd = replace(absurd, frame=replace(absurd.frame, sequence=2**70))
+    with pytest.raises((RefusedError, OverflowError)) as caught:
+        plugin.record([inspection(1), absurd])
+    assert "INSERT" not in str(caught.value)
+    assert frame_ids(database_url) == []
+    plugin.record([inspection(1)])
+    plugin.stop()
+    assert frame_ids(database_url) == [inspection(1).frame.id]
 
 
 def test_a_line_does_not_start_on_a_database_that_it_cannot_use(sqlite_url: str) -> None:
