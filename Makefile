@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format docs model card novelty bench clean
+.PHONY: demo test lint format docs model card novelty bench bench-history clean
 
 # Run a line on simulated steel: verdicts, a history, overlays.
 demo: .venv/demo
@@ -53,6 +53,10 @@ novelty: .venv/dev runs/simulated
 # Measure a frame's time beside MobileNetV2 1.0 at 224 px in int8, and write it into docs/benchmarks.md.
 bench: .venv/dev
 	$(BIN)/python -m linecore_models.benchmark --page docs/benchmarks.md
+
+# Ask and purge a history of ten million inspections in SQLite and PostgreSQL, and write the figures into the same page.
+bench-history: .venv/dev
+	$(BIN)/python -m tests.torture.history --page docs/benchmarks.md
 
 runs/simulated: | .venv/dev
 	$(BIN)/linecore simulate --out $@ --frames 2800 --seed 1

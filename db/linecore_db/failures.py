@@ -44,12 +44,12 @@ def _is_about_a_value(error: StatementError) -> bool:
         return str(state)[:2] in _VALUES
     if code := getattr(original, "sqlite_errorcode", None):
         return int(code) & 0xFF in _SQLITE_VALUES
-    kind = type(original).__name__
+    kinds = {kind.__name__ for kind in type(original).__mro__}  # PEP 249's names, whatever the driver
     if type(original).__module__.startswith("pymysql"):
         number = original.args[0] if original is not None and original.args else None
-        return kind in ("DataError", "IntegrityError") or number in _MARIADB_VALUES
+        return bool(kinds & {"DataError", "IntegrityError"}) or number in _MARIADB_VALUES
     # Without a number, it never reached the database: the driver could not translate a value, or found nobody.
-    return kind not in ("OperationalError", "InterfaceError", "InternalError")
+    return not kinds & {"OperationalError", "InterfaceError", "InternalError"}
 
 
 def _cause(error: SQLAlchemyError) -> str:

@@ -18,7 +18,7 @@ from linecore.inspection import Inspection
 from linecore.log import LogEntry
 from linecore_db.failures import failure
 from linecore_db.recording import close_left_alarms, record, record_alarm, record_log
-from linecore_db.session import open_database
+from linecore_db.session import ANSWER_S, open_database
 from linecore_db.upgrade import prepare_schema
 from linecore_db.urls import DatabaseUrl
 
@@ -49,7 +49,7 @@ class DatabaseSink:
     @hookimpl
     def start(self, line: Line) -> None:
         """Open the database."""
-        self._engine = engine = open_database(self._url)
+        self._engine = engine = open_database(self._url, answer_s=ANSWER_S)
         prepare_schema(engine)
 
         def close_alarms(event: LineStarted) -> None:

@@ -18,7 +18,7 @@ from linecore.inspection import Decision, Evidence, Frame, Inspection, Part, Tim
 from linecore.log import DROPPED, LogEntry
 from linecore_db.queries import HistoryFilter, find
 from linecore_db.recording import close_left_alarms, record, record_alarm, record_log
-from linecore_db.schema import AlarmRow, Base, DroppedFrameRow, EvidenceRow, InspectionRow, LogRow, RegionRow
+from linecore_db.schema import AlarmRow, Base, Detail, DroppedFrameRow, EvidenceRow, InspectionRow, LogRow, RegionRow
 from linecore_db.session import open_database
 from tests.db.inspections import NOON, inspection
 
@@ -213,7 +213,7 @@ def test_two_processes_share_an_sqlite_file(sqlite_history: Engine) -> None:
 
 
 def dropped(number: int, **changes: str | int | float | None) -> LogEntry:
-    detail = {"frame_id": f"l/s/{number}", "sequence": number, "captured_at": NOON.isoformat(), "reason": "overtaken"}
+    detail: Detail = {"frame_id": f"l/s/{number}", "sequence": number, "captured_at": NOON.isoformat(), "reason": "old"}
     return LogEntry(f"drop-{number}", "l", NOON + timedelta(seconds=1), DROPPED, "...", "s", detail | changes)
 
 
@@ -223,8 +223,8 @@ def test_dropped_frames_are_stored_once_in_a_table_of_their_own(history: Engine)
     with Session(history) as session:
         kept = session.scalars(select(DroppedFrameRow).order_by(DroppedFrameRow.sequence)).all()
     assert [(row.frame_id, row.line, row.source, row.sequence, row.reason) for row in kept] == [
-        ("l/s/3", "l", "s", 3, "overtaken"),
-        ("l/s/4", "l", "s", 4, "overtaken"),
+        ("l/s/3", "l", "s", 3, "old"),
+        ("l/s/4", "l", "s", 4, "old"),
     ]
     assert (kept[0].captured_at, kept[0].dropped_at) == (NOON, NOON + timedelta(seconds=1))
     assert count(history, LogRow) == 0
@@ -250,7 +250,7 @@ def test_a_drop_that_does_not_say_which_frame_it_was_is_kept_as_an_entry(history
 
 def test_no_text_or_number_keeps_an_entry_out_of_the_log(history: Engine) -> None:
     awkward = "nul \0, surrogate \udcff, " + "long " * 20_000
-    detail = {awkward: awkward, "nan": float("nan"), "infinite": -float("inf"), "large": 10**30}
+    detail: Detail = {awkward: awkward, "nan": float("nan"), "infinite": -float("inf"), "large": 10**30}
     entry = LogEntry(awkward, awkward, NOON, awkward, awkward, awkward, detail)
     record_log(history, [entry, entry])
     assert count(history, LogRow) == 1

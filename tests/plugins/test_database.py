@@ -17,7 +17,7 @@ from linecore.log import DROPPED, LogEntry
 from linecore.plugins import create_plugin
 from linecore.testing import Always, Images, grey, make_line, run
 from linecore_db.queries import HistoryFilter, find
-from linecore_db.schema import AlarmChangeRow, AlarmRow, DroppedFrameRow, LogRow
+from linecore_db.schema import AlarmChangeRow, AlarmRow, Detail, DroppedFrameRow, LogRow
 from linecore_db.session import open_database
 from linecore_db.upgrade import VERSION_TABLE
 from linecore_db.urls import parse_url
@@ -113,16 +113,16 @@ def test_a_restart_clears_what_a_crash_left_raised(sqlite_url: str) -> None:
 
 def test_what_happened_to_the_line_is_kept(database_url: str) -> None:
     plugin, _ = started(database_url)
-    detail = {"frame_id": "test/camera/1", "sequence": 1, "captured_at": NOON.isoformat(), "reason": "overtaken"}
+    detail: Detail = {"frame_id": "test/camera/1", "sequence": 1, "captured_at": NOON.isoformat(), "reason": "late"}
     entries = [
-        LogEntry("1", "test", NOON, DROPPED, "test/camera/1 was dropped: overtaken", "camera", detail),
+        LogEntry("1", "test", NOON, DROPPED, "test/camera/1 was dropped: late", "camera", detail),
         LogEntry("2", "test", NOON, "config changed", "reloaded", None, {"hash": "ab"}),
     ]
     for _ in range(2):
         plugin.log(entries)
     plugin.stop()
     with reading(database_url) as session:
-        assert session.scalars(select(DroppedFrameRow.reason)).all() == ["overtaken"]
+        assert session.scalars(select(DroppedFrameRow.reason)).all() == ["late"]
         assert session.scalars(select(LogRow.kind)).all() == ["config changed"]
 
 

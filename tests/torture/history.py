@@ -17,7 +17,6 @@ from statistics import median, quantiles
 
 import click
 
-from linecore.errors import LinecoreError
 from linecore_models.marked_page import write_marked
 from tests.torture.asking import COLD, WARM, Times, measured, plans
 from tests.torture.filled import postgresql_database, sqlite_database
@@ -62,7 +61,8 @@ def percentile_99(values: Sequence[float]) -> float:
 @click.option("--page", type=click.Path(path_type=Path), help="Markdown page to write the figures into.")
 def bench(rows: int, purge_days: int, folder: Path | None, page: Path | None) -> None:
     """Fill, ask and purge a history in SQLite and PostgreSQL; both are gone afterwards."""
-    parts = []
+    parts: list[str] = []
+    slow: list[str] = []
     for made in (sqlite_database, postgresql_database):
         with tempfile.TemporaryDirectory(dir=folder) as work:
             Path(work).chmod(0o755)  # PostgreSQL runs as a user of its own
@@ -76,12 +76,13 @@ def bench(rows: int, purge_days: int, folder: Path | None, page: Path | None) ->
                 purged = sentence(database.name, purge_beside_a_line(database, purge_days))
                 click.echo(f"{purged}\n")
                 parts += [table(database.name, times), purged]
-                slowest = max(max(each.cold + each.warm) for each in times)
-                if slowest > LIMIT_MS:
-                    raise LinecoreError(f"{database.name}: {slowest:.0f} ms is more than {LIMIT_MS:.0f} ms")
-    head = f"{rows:,} inspections of {DAYS} days and {LINES} lines, {platform.machine()}, {os.cpu_count()} cores."
+                slow += [f"{database.name}, {each.what}" for each in times if max(each.cold + each.warm) > LIMIT_MS]
+    load = f"{os.cpu_count()} cores of {platform.machine()} with a load of {os.getloadavg()[2]:.1f} beside and with it"
+    head = f"{rows:,} inspections of {DAYS} days and {LINES} lines; {load}."
     if page:
         write_marked(page, "make bench-history", "\n\n".join([head, *parts]))
+    if slow:
+        raise click.ClickException(f"not always within {LIMIT_MS:.0f} ms: {'; '.join(slow)}")
 
 
 if __name__ == "__main__":
