@@ -71,9 +71,9 @@ class HookSpecs:
     def settle(self, frame: Frame, outcome: Outcome) -> None:
         """This frame of yours is safe, or dropped: acknowledge it, move its file, commit the offset.
 
-        Called once for each frame that was yielded, from any thread, in no particular order, and only when every
-        durable sink has stored it (``outcome.recorded``) or it was let go (``outcome.dropped`` says why). A frame that
-        was never settled must be offered again after a restart, with the same id.
+        Called once for each frame that was yielded, from a thread of its own, and only when its inspection is in the
+        journal on disk (``outcome.recorded``) or it was let go (``outcome.dropped`` says why). ``frame`` comes without
+        its pixels. A frame that was never settled must be offered again after a restart, with the same id.
         """
 
     # Judging: classifiers and explainers
@@ -110,8 +110,13 @@ class HookSpecs:
 
         Called in the sink's own thread: it may take its time without delaying a verdict or another sink. Raising means
         that none of it was stored: the same inspections come again, in the same order, so storing one twice must be
-        harmless (``inspection.frame.id`` tells them apart). A class that says ``durable = True`` promises that what it
-        stored survives a loss of power; sources are settled when all durable sinks of the line have a frame.
+        harmless (``inspection.frame.id`` tells them apart). Raise :class:`linecore.errors.ConnectionFailedError` or an
+        ``OSError`` where what you talk to is away: the lane waits for it. Anything else means that you refuse this
+        batch; one inspection that you refuse while you take others becomes a dead letter.
+
+        ``inspection.buffered`` says that it comes later than it happened. A class that says ``pixels = False`` never
+        looks at pictures: then a frame that comes from the journal is all black, of the right size. One that says
+        ``live = True`` is only for the moment: nothing is kept for it, and what it cannot take is let go.
         """
 
     @hookspec

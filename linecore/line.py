@@ -46,7 +46,7 @@ from linecore.journal import Journal, JournalSettings
 from linecore.lanes import Lane, LaneLimits, LaneState
 from linecore.ledger import RECORDED, Balance, Ledger, Outcome
 from linecore.live_lanes import LiveLane
-from linecore.log import DROPPED, LogEntry
+from linecore.log import DROPPED, STARTED, LogEntry
 from linecore.logbook import Logbook
 from linecore.plugins import create_plugin
 from linecore.roster import Roster, RosterSink
@@ -693,6 +693,7 @@ class Line:
 
     def _write_beginning(self) -> None:
         """Say what an earlier run has left: frames on their way, sinks that are gone, a journal that was damaged."""
+        self._logbook.write(STARTED, f"the line started with configuration {self.config_hash[:12]}")
         journal = self._journal
         for source, frames in journal.book_interrupted(self._captured, self._policy).items():
             said = f"the line ended with {frames} frames of {source} on their way"
@@ -707,7 +708,6 @@ class Line:
                 "its deliveries could be read",
                 Priority.CRITICAL,
             )
-        self._logbook.write("line started", f"the line started with configuration {self.config_hash[:12]}")
 
     def _policy(self, source: str) -> Policy:
         plugin = self._setup.roster.get(source)

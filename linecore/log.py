@@ -29,3 +29,6 @@ class LogEntry:
 
 DROPPED = "frame dropped"
 """The kind of a dropped frame; its detail has frame_id, sequence, captured_at (ISO 8601, UTC) and reason."""
+
+STARTED = "line started"
+"""The kind of a line's first entry: what an earlier run has left raised, nobody watches any more."""

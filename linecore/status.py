@@ -55,15 +55,15 @@ def status_of(line: Line) -> dict[str, Json]:
     }
 
 
-def status_at_rest(name: str, file: JournalFile) -> dict[str, Json]:
-    """Return what is known of a line that nobody serves."""
+def status_at_rest(name: str, file: JournalFile, captured: Mapping[str, int]) -> dict[str, Json]:
+    """Return what is known of a line that nobody serves: what its journal holds, and how many frames were captured."""
     dead, cursors = file.dead_counts(), file.cursors()
     kinds = ("inspection", "alarm", "log")
     return {
         "schema_version": SCHEMA_VERSION,
         "line": name,
         "serving": False,
-        "total": ledger_since(file, file.counts()[0]),
+        "total": ledger_since(file, captured),
         "since": time_text(file.began),
         "sinks": {
             sink: {"waiting": file.count_entries(seq, kinds), "dead": dead.get(sink, 0)}

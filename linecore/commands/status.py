@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from linecore.captured import CapturedCounts
 from linecore.commands.lines import line_file, read_line
 from linecore.control import NotServedError, ask
 from linecore.errors import ConnectionFailedError
@@ -66,7 +67,12 @@ def _at_rest(name: str, path: Path) -> dict[str, Any]:
     except sqlite3.Error as error:
         raise ConnectionFailedError(f"{path} cannot be read: {error}; is the line being started?") from None
     try:
-        return cast("dict[str, Any]", status_at_rest(name, file))
+        captured = CapturedCounts(path.parent / "captured")
+        captured.raise_to(file.counts()[0])
+        try:
+            return cast("dict[str, Any]", status_at_rest(name, file, captured.all()))
+        finally:
+            captured.close()
     finally:
         file.close()
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
@@ -12,18 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from linecore.alarms import Alarm
 from linecore.errors import ConnectionFailedError
-from linecore.events import LineStarted
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Inspection
-from linecore.log import LogEntry
+from linecore.log import STARTED, LogEntry
 from linecore_db.failures import failure
 from linecore_db.recording import close_left_alarms, record, record_alarm, record_log
 from linecore_db.session import ANSWER_S, open_database
 from linecore_db.upgrade import prepare_schema
 from linecore_db.urls import DatabaseUrl
-
-if TYPE_CHECKING:
-    from linecore.line import Line
 
 
 class DatabaseSink:
@@ -44,19 +39,12 @@ class DatabaseSink:
     def __init__(self, config: Config) -> None:
         self._url = config.url
         self._engine: Engine | None = None
-        self._unsubscribe: Callable[[], None] | None = None
 
     @hookimpl
-    def start(self, line: Line) -> None:
+    def start(self) -> None:
         """Open the database."""
-        self._engine = engine = open_database(self._url, answer_s=ANSWER_S)
-        prepare_schema(engine)
-
-        def close_alarms(event: LineStarted) -> None:
-            # Not before: whoever only checks a line's file must not touch the alarms of the line that is running.
-            close_left_alarms(engine, event.line, event.at)
-
-        self._unsubscribe = line.bus.subscribe(LineStarted, close_alarms)
+        self._engine = open_database(self._url, answer_s=ANSWER_S)
+        prepare_schema(self._engine)
 
     @hookimpl
     def record(self, inspections: Sequence[Inspection]) -> None:
@@ -72,15 +60,17 @@ class DatabaseSink:
 
     @hookimpl
     def log(self, entries: Sequence[LogEntry]) -> None:
-        """Store what happened to the line, in one transaction."""
+        """Store what happened to the line, in one transaction; where it has started, clear the alarms left raised."""
         with self._opened() as engine:
             record_log(engine, entries)
+            for entry in entries:
+                # Only here, in the order of the journal: alarms of the earlier run may have come but now.
+                if entry.kind == STARTED:
+                    close_left_alarms(engine, entry.line, entry.at)
 
     @hookimpl
     def stop(self) -> None:
         """Close the database."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
         if self._engine is not None:
             self._engine.dispose()
 

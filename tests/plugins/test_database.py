@@ -10,10 +10,9 @@ from sqlalchemy.orm import Session
 from linecore.alarms import Alarm, AlarmRule, AlarmState, Priority
 from linecore.config import PluginTable, parse_config
 from linecore.errors import ConfigError, ConnectionFailedError, RefusedError
-from linecore.events import LineStarted
 from linecore.inspection import Decision
 from linecore.line import Line
-from linecore.log import DROPPED, LogEntry
+from linecore.log import DROPPED, STARTED, LogEntry
 from linecore.plugins import create_plugin
 from linecore.testing import Always, Images, grey, make_line, run
 from linecore_db.queries import HistoryFilter, find
@@ -46,7 +45,7 @@ def sink(url: str) -> DatabaseSink:
 def started(url: str) -> tuple[DatabaseSink, Line]:
     plugin = sink(url)
     line = make_line({"frames": Images([]), "judge": Always(), "history": plugin})
-    plugin.start(line)
+    plugin.start()
     return plugin, line
 
 
@@ -100,7 +99,7 @@ def test_a_restart_clears_what_a_crash_left_raised(sqlite_url: str) -> None:
     again, line = started(sqlite_url)
     with reading(sqlite_url) as session:  # whoever only checks the line must leave them alone
         assert set(session.execute(select(AlarmRow.state)).scalars()) == {"raised"}
-    line.bus.publish(LineStarted("test", NOON))
+    again.log([LogEntry("0", "test", NOON, STARTED, "the line started")])
     with reading(sqlite_url) as session:
         states = session.execute(select(AlarmRow.id, AlarmRow.state).order_by(AlarmRow.id)).all()
         assert [tuple(row) for row in states] == [("1", "cleared"), ("2", "raised")]
