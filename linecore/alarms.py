@@ -162,6 +162,7 @@ class AlarmBoard:
         self._own: dict[str, Alarm] = {}  # the line's own, by name, while they are raised
         self._lock = RLock()  # telling of a change may raise another
         self._occurrences = 0
+        self._over = False  # nobody watches any more
         self._started = clock.now()
 
     @property
@@ -197,8 +198,9 @@ class AlarmBoard:
                     self._look(watch, now)
 
     def clear_all(self, why: str) -> None:
-        """Clear what is raised, since nobody watches its condition any more."""
+        """Clear what is raised, since nobody watches its condition any more, and raise nothing more."""
         with self._lock:
+            self._over = True
             for watch in self._watches:
                 self._clear(watch, why)
             for name in list(self._own):
@@ -207,7 +209,7 @@ class AlarmBoard:
     def raise_own(self, name: str, priority: Priority, message: str) -> None:
         """Raise an alarm of the line's own, which no rule has asked for: its journal, a sink, a plugin in trouble."""
         with self._lock:
-            if name not in self._own:
+            if name not in self._own and not self._over:
                 self._own[name] = self._raised(name, priority, message)
                 self._changed(self._own[name])
 
@@ -220,11 +222,15 @@ class AlarmBoard:
         """Go on with other rules; those that stay the same keep what they have seen."""
         now = self._clock.monotonic()
         with self._lock:
-            known = {watch.rule: watch for watch in self._watches}
-            for rule, watch in known.items():
-                if rule not in rules:
-                    self._clear(watch, "its rule was removed")
-            self._watches = [known.get(rule) or _Watch(rule, now) for rule in rules]
+            left, watches = list(self._watches), list[_Watch]()
+            for rule in rules:
+                known = next((watch for watch in left if watch.rule == rule), None)
+                if known is not None:
+                    left.remove(known)
+                watches.append(known or _Watch(rule, now))
+            self._watches = watches
+            for watch in left:
+                self._clear(watch, "its rule was removed")
 
     def _clear_own(self, name: str, message: str) -> None:
         if alarm := self._own.pop(name, None):
@@ -248,7 +254,7 @@ class AlarmBoard:
     def _look(self, watch: _Watch, now: float) -> None:
         if not watch.holds(now):
             self._clear(watch, watch.message())
-        elif watch.alarm is None:
+        elif watch.alarm is None and not self._over:
             watch.alarm = self._raised(watch.rule.name, watch.rule.priority, watch.message(), watch.frame_ids())
             self._changed(watch.alarm)
 

@@ -47,7 +47,7 @@ class Bus:
             for handler in self._handlers.get(event_type, ()):
                 try:
                     handler(event)
-                except Exception:
+                except BaseException:  # a plugin that wants to exit, or was cancelled, must not take a thread along
                     with self._lock:
                         self.failures += 1
                     logger.exception("a handler of %s failed", type(event).__name__)

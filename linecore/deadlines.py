@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 from threading import Condition, Thread
+from weakref import ref
 
 from linecore.clock import Clock
 from linecore.intake import Arrival
@@ -18,7 +19,8 @@ class Deadlines:
         self._clock = clock
         self._expired = expired
         self._changed = Condition()
-        self._due: list[tuple[float, int, Arrival]] = []
+        # Weak, since an arrival holds its pixels: one that is done must not stay until it would have been due.
+        self._due: list[tuple[float, int, ref[Arrival]]] = []
         self._numbers = count()
         self._closing = False
         self._thread = Thread(target=self._run, name="deadlines", daemon=True)
@@ -32,8 +34,9 @@ class Deadlines:
         if arrival.due is None:
             return
         with self._changed:
-            heapq.heappush(self._due, (arrival.due, next(self._numbers), arrival))
-            if self._due[0][2] is arrival:
+            number = next(self._numbers)
+            heapq.heappush(self._due, (arrival.due, number, ref(arrival)))
+            if self._due[0][1] == number:
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -53,7 +56,8 @@ class Deadlines:
         with self._changed:
             while not self._closing:
                 left = self._due[0][0] - self._clock.monotonic() if self._due else None
-                if left is not None and left <= 0:
-                    return heapq.heappop(self._due)[2]
-                self._changed.wait(left)
+                if left is None or left > 0:
+                    self._changed.wait(left)
+                elif arrival := heapq.heappop(self._due)[2]():
+                    return arrival
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
@@ -16,6 +16,8 @@ from linecore.inspection import NOT_DECODED, Frame, Image, Part, Truth, read_onl
 
 LONGEST_KEY = 160  # characters; with the names of line and source an id stays under the 255 of the history's column
 
+STREAMS = 10_000  # whose numbers are remembered: names that change with each start must not fill the memory
+
 
 class Framing:
     """Makes the frames of one line."""
@@ -24,7 +26,7 @@ class Framing:
         self._line = line
         self._clock = clock
         self._gap = gap  # told the source, the stream, the number that was next and the one that came
-        self._next: dict[tuple[str, str], int] = {}
+        self._next: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._sequence: Counter[str] = Counter()
         self._lock = Lock()
 
@@ -77,6 +79,9 @@ class Framing:
             expected = self._next.get((source, stream))
             if expected is None or sequence >= expected or sequence == 0:
                 self._next[source, stream] = sequence + 1
+                self._next.move_to_end((source, stream))
+                if len(self._next) > STREAMS:
+                    self._next.popitem(last=False)
         if expected is not None and sequence > expected:
             self._gap(source, stream, expected, sequence)
 

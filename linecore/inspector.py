@@ -15,6 +15,7 @@ from linecore.errors import ImageError
 from linecore.inspection import Classification, Evidence, Explanation, Frame, Inspection, Timings, Verdict
 from linecore.intake import Arrival
 from linecore.roster import Roster
+from linecore.turns import TurnEnded, is_from_user
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -49,11 +50,14 @@ class Inspector:
         self._forwards = roster.forwards()  # frames are judged elsewhere, and not even decoded here
         self._classifiers, self._explainers, self._keepers = map(roster.answering, ("classify", "explain", "evidence"))
 
-    def judge(self, arrival: Arrival) -> tuple[Inspection, Classification | None]:
-        """Return the verdict on a frame and what it rests on, and claim the verdict.
+    def judge(self, arrival: Arrival) -> tuple[Inspection, Classification | None, bool]:
+        """Return the verdict on a frame, what it rests on, and whether it is the first: whoever is first tells of it.
 
-        Never raises: what cannot be decoded or judged is a NO_RESULT with its reason. Where the deadline was first, the
-        verdict is the deadline's NO_RESULT, and the answer is kept beside it as late.
+        What cannot be decoded or judged is a NO_RESULT with its reason. Where the deadline was first, the verdict is
+        the deadline's NO_RESULT, and the answer is kept beside it as late.
+
+        Raises:
+            TurnEnded: it took so long that nobody waits for it any more.
         """
         frame = arrival.frame
         taken = decoded = self._clock.monotonic()
@@ -74,17 +78,20 @@ class Inspector:
             verdict = no_result(str(error))
         except ImageError as error:
             verdict = no_result(f"bad image: {error}")
-        except KeyboardInterrupt:
+        except TurnEnded:
             raise
         except BaseException as error:  # an answer of the wrong kind, and a plugin that wants to exit, among them
+            if is_from_user(error):
+                raise
             logger.exception("classifying %s failed", frame.id)
             classification = None
             verdict = no_result(f"the classifier failed: {type(error).__name__}: {error}")
         done = self._clock.monotonic()
+        first = arrival.answer()
         verdict, late = self._in_time(arrival, verdict, 1000 * (done - arrival.at))
         timings = Timings(*(1000 * step for step in (taken - arrival.at, decoded - taken, done - decoded)))
         inspection = Inspection(frame, verdict, timings, self._clock.now(), config_hash=self._config_hash, late=late)
-        return inspection, classification
+        return inspection, classification, first
 
     def give_up(self, arrival: Arrival, reason: str) -> Inspection:
         """Return the NO_RESULT for a frame that nobody has judged."""
@@ -129,9 +136,7 @@ class Inspector:
 
     def _in_time(self, arrival: Arrival, verdict: Verdict, elapsed_ms: float) -> tuple[Verdict, Verdict | None]:
         deadline_ms = self._rules.deadline_ms
-        # Claimed even where the clock says that it is late: whoever claims has published the verdict.
-        claimed = arrival.answer()
-        if deadline_ms is None or (claimed and elapsed_ms <= deadline_ms):
+        if deadline_ms is None or (not arrival.expired and elapsed_ms <= deadline_ms):
             return verdict, None
         return too_late(verdict, deadline_ms, elapsed_ms), verdict if verdict.label is not None else None
 
@@ -141,9 +146,11 @@ class Inspector:
                 answer = self._roster.ask(name, "explain", frame=frame, classification=classification)
                 if (explanation := _expect(Explanation, answer)) is not None:
                     return explanation
-            except KeyboardInterrupt:
+            except TurnEnded:
                 raise
             except BaseException as error:
+                if is_from_user(error):
+                    raise
                 self._failed(name, "explain", error)
                 return None
         return None
@@ -156,9 +163,11 @@ class Inspector:
                 for one in answer if answer is not None else ():  # type: ignore[attr-defined]  # checked, one by one
                     if (evidence := _expect(Evidence, one)) is not None:
                         named.append(evidence)
-            except KeyboardInterrupt:
+            except TurnEnded:
                 raise
             except BaseException as error:
+                if is_from_user(error):
+                    raise
                 self._failed(name, "evidence", error)
         return tuple(named)
 

@@ -13,11 +13,12 @@ Policy = Literal["wait", "newest"]
 """What a source does while the intake is full: wait for room, or let its own oldest waiting frame go."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Arrival:
     """A frame on its way from its source to the journal, and who may still say what about it.
 
     A worker, the deadline and the watchdog may all want to have the last word: each claims it, and the first has it.
+    So there is one verdict for each frame, and one record.
     """
 
     frame: Frame
@@ -30,16 +31,17 @@ class Arrival:
     _lock: Lock = field(default_factory=Lock)
 
     def answer(self) -> bool:
-        """Claim the verdict; False where the deadline was first."""
+        """Claim the verdict; False where somebody else has given it."""
         with self._lock:
-            self._answered = self._answered or not self.expired
-            return not self.expired
+            first, self._answered = not self._answered, True
+            return first
 
     def expire(self) -> bool:
         """Claim that there is no verdict in time; False where there is one."""
         with self._lock:
-            self.expired = self.expired or not self._answered
-            return self.expired and not self._answered
+            first, self._answered = not self._answered, True
+            self.expired = self.expired or first
+            return first
 
     def complete(self) -> bool:
         """Claim the record; False where somebody else has completed the frame."""

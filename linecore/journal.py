@@ -16,7 +16,7 @@ import logging
 import sqlite3
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Protocol
@@ -28,7 +28,8 @@ from linecore.clock import Clock
 from linecore.inspection import Inspection
 from linecore.intake import Arrival
 from linecore.journal_file import REMEMBERED, DeadLetter, Entry, JournalFile
-from linecore.packing import Delivery, Kind, Packed, kind_of, name_of, pack, storable, unpack
+from linecore.log import LogEntry
+from linecore.packing import KINDS, Delivery, Kind, Packed, kind_of, name_of, pack, storable, unpack, weight_of
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,18 @@ class JournalLane(Protocol):
     """What the journal asks of a lane that it keeps deliveries for."""
 
     name: str
+
+    @property
+    def takes(self) -> Collection[Kind]:
+        """Kinds of deliveries that the sink takes."""
+        ...
+
+    def begin(self, cursor: int, last: int, owed: int) -> None:
+        """Learn where the sink is: the number of the last delivery that it has, and of the last that there is.
+
+        *owed* is how many between them it takes.
+        """
+        ...
 
     @property
     def cursor(self) -> int:
@@ -130,12 +143,12 @@ class Journal:
         self._changed = Condition()
         self._waiting: deque[_Waiting] = deque()  # not yet on disk
         self._waiting_bytes = 0
-        self._seq = self.file.last_seq()
+        self._seq = self._written_seq = self.file.last_seq()  # of the newest delivery, and of the newest on disk
         self._settled = OrderedDict.fromkeys(self.file.settled())
         self._lanes: dict[str, JournalLane] = {}
         self._cursors = self.file.cursors()
-        self._sizes = deque(self.file.sizes())
-        self._bytes = sum(size for _, _, size in self._sizes)
+        self._entries, self._bytes = self.file.size()
+        self._oldest = self.file.oldest()
         self._outcomes: Counter[tuple[str, str]] = Counter()  # of frames that never reached the file
         self._buried: deque[tuple[str, float, int, str, Packed, int]] = deque()
         self._gone: set[str] = set()  # sinks whose cursors are to be forgotten
@@ -149,15 +162,16 @@ class Journal:
 
     # Before and after
 
-    def add_lane(self, lane: JournalLane) -> int:
-        """Keep deliveries for a sink; the answer is the number of the last one that it has.
+    def add_lane(self, lane: JournalLane) -> None:
+        """Keep deliveries for a sink, and tell its lane where it begins.
 
         A sink that the journal knows goes on where it was; a new one begins with what comes next.
         """
         with self._changed:
+            cursor = self._cursors.setdefault(lane.name, self._seq)
+            lane.begin(cursor, self._seq, self.count(cursor, self._seq, lane.takes))
             self._lanes[lane.name] = lane
             self._gone.discard(lane.name)
-            return self._cursors.setdefault(lane.name, self._seq)
 
     def remove_lane(self, name: str, *, forget: bool) -> None:
         """Keep nothing more for a sink; with *forget*, nor what it has not taken."""
@@ -177,9 +191,10 @@ class Journal:
     def forget_strangers(self) -> dict[str, int]:
         """Forget sinks that the file knows and the line no longer has; the answer is how much waited for each."""
         strangers = {name: seq for name, seq in self._cursors.items() if name not in self._lanes}
+        waited = {name: self.file.count_entries(seq, self._seq, KINDS) for name, seq in strangers.items()}
         for name in strangers:
             self.remove_lane(name, forget=True)
-        return {name: sum(one[0] > seq for one in self._sizes) for name, seq in strangers.items()}
+        return waited
 
     def book_interrupted(self, captured: CapturedCounts, policy: Callable[[str], str]) -> dict[str, int]:
         """Bring the ledger into balance after a run that ended with frames on their way; return them by source.
@@ -193,10 +208,11 @@ class Journal:
             ended[source] += frames
         captured.raise_to(ended)
         left = {source: frames - ended[source] for source, frames in captured.all().items() if frames > ended[source]}
-        for source, frames in left.items():
-            reason = "lost when the line ended" if policy(source) == "newest" else "given back when the line ended"
-            self._outcomes[source, reason] += frames
-        self._moved = self._moved or bool(left)
+        with self._changed:
+            for source, frames in left.items():
+                reason = "lost when the line ended" if policy(source) == "newest" else "given back when the line ended"
+                self._outcomes[source, reason] += frames
+            self._moved = self._moved or bool(left)
         return left
 
     def start(self) -> None:
@@ -210,32 +226,45 @@ class Journal:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(max(0.1, timeout_s))
-        self.file.close()
+        if not self._thread.is_alive():  # else it hangs in a write, and closing the file would hang with it
+            self.file.close()
 
     # Appending
 
     def append(
-        self, delivery: Delivery, *, arrival: Arrival | None = None, counts_as: tuple[str, str] | None = None
+        self,
+        delivery: Delivery,
+        *,
+        arrival: Arrival | None = None,
+        counts_as: tuple[str, str] | None = None,
+        wait: bool = True,
     ) -> None:
         """Take a delivery for every lane; *arrival* is the frame whose source is told once it is safe.
 
-        Returns at once, unless so much waits for the disk that memory has no room for an inspection.
+        Returns at once, unless so much waits for the disk that memory has no room for an inspection, and *wait* says to
+        wait for it. A log entry finds no room then: what it counts is counted.
         """
-        size = delivery.nbytes if isinstance(delivery, Inspection) else 0
+        size = weight_of(delivery)
         with self._changed:
-            while size and self._waiting and self._waiting_bytes + size > self._memory_bytes and not self._closing:
-                self._changed.wait()
+            if isinstance(delivery, LogEntry) and self._broken is not None and not self._has_room(size):
+                if counts_as is not None:
+                    self._outcomes[counts_as] += 1
+                return
+            if wait and isinstance(delivery, Inspection):
+                self._changed.wait_for(lambda: self._has_room(size) or self._closing)
             self._seq += 1
             at = self._clock.now().timestamp()
             self._waiting.append(_Waiting(self._seq, at, delivery, size, arrival, counts_as))
             self._waiting_bytes += size
             self._changed.notify_all()
 
-    @property
-    def full(self) -> bool:
-        """True where memory has no room for another inspection, since the disk takes none."""
+    def is_full_for(self, delivery: Delivery) -> bool:
+        """Say whether memory has no room for a delivery, since the disk takes none."""
         with self._changed:
-            return self._broken is not None and self._waiting_bytes >= self._memory_bytes
+            return self._broken is not None and not self._has_room(weight_of(delivery))
+
+    def _has_room(self, size: int) -> bool:
+        return not self._waiting or self._waiting_bytes + size <= self._memory_bytes
 
     def is_settled(self, frame_id: str) -> bool:
         """Say whether a frame of this id is safe already."""
@@ -255,26 +284,35 @@ class Journal:
         with self._changed:
             return self._seq
 
-    def read(self, after: int, limit: int, *, pixels: bool, max_bytes: int) -> list[tuple[int, Delivery]]:
+    def read(self, after: int, limit: int, *, pixels: bool, max_bytes: int) -> list[tuple[int, Delivery | None]]:
         """Return up to *limit* deliveries that follow number *after*, oldest first, with their numbers.
 
-        At least one, where there is one, and no more than *max_bytes* of those that are read from the disk.
+        At least one, where there is one, and no more than *max_bytes* of those that are read from the disk. None stands
+        for one that was damaged.
+
+        Raises:
+            sqlite3.Error: the file cannot be read.
         """
         with self._changed:
-            waiting = [(one.seq, one.delivery) for one in self._waiting if one.seq > after]
+            waiting: list[tuple[int, Delivery | None]] = [
+                (one.seq, one.delivery) for one in self._waiting if one.seq > after
+            ]
         entries, complete = self.file.read(after, limit, pixels=pixels, max_bytes=max_bytes)
-        found = [(one.seq, unpack(one.packed)) for one in entries]
+        found = [(one.seq, _unpacked(one)) for one in entries]
         if not complete:
             return found
         last = found[-1][0] if found else after
         return (found + [one for one in waiting if one[0] > last])[:limit]
 
-    def count(self, after: int, kinds: Collection[Kind]) -> int:
-        """Return how many deliveries of these kinds follow number *after*."""
+    def count(self, after: int, until: int, kinds: Collection[Kind]) -> int:
+        """Return how many deliveries of these kinds follow number *after*, up to *until*."""
         with self._changed:
-            waiting = {one.seq for one in self._waiting if one.seq > after and kind_of(one.delivery) in kinds}
-            written = self.file.count_entries(after, kinds)
-        return len(waiting) + written
+            # Those at the head may be on disk already, and are about to be taken out.
+            written = self._written_seq
+            waiting = sum(
+                max(after, written) < one.seq <= until and kind_of(one.delivery) in kinds for one in self._waiting
+            )
+            return waiting + self.file.count_entries(after, min(until, written), kinds)
 
     def strike_off(self) -> None:
         """Some lane's sink has taken something: its cursor has moved."""
@@ -305,8 +343,8 @@ class Journal:
         """How it is now."""
         with self._changed:
             now = self._clock.now().timestamp()
-            oldest = max(0.0, now - self._sizes[0][1]) if self._sizes else 0.0
-            return JournalState(len(self._sizes), self._bytes, oldest, len(self._waiting), self._broken)
+            oldest = max(0.0, now - self._oldest[1]) if self._oldest else 0.0
+            return JournalState(self._entries, self._bytes, oldest, len(self._waiting), self._broken)
 
     # The thread
 
@@ -326,13 +364,17 @@ class Journal:
                 return
             try:
                 self._write(batch)
-            except (sqlite3.Error, OSError) as error:
+            except Exception as error:  # a full disk; and a mistake of the line's own must not end this thread
                 self._cannot_write(error)
                 if self._closing:
+                    self._settle_what_sinks_hold()
                     return
             else:
                 self._written(batch)
-            self._keep_within_limits()
+            try:
+                self._keep_within_limits()
+            except sqlite3.Error as error:
+                self._cannot_write(error)
 
     def _next_batch(self) -> list[_Waiting] | None:
         """Wait for something to write; an empty batch means that only cursors have moved, None that all is done."""
@@ -355,36 +397,42 @@ class Journal:
             if not batch and not self._moved and not self._buried and not self._gone:
                 return
             self._moved = False
-            cursors = {name: lane.cursor for name, lane in self._lanes.items()}
-            self._cursors.update(cursors)
-            lowest = min(self._cursors.values(), default=self._seq)
+            self._cursors.update({name: lane.cursor for name, lane in self._lanes.items()})
+            cursors = dict(self._cursors)
+            lowest = min(cursors.values(), default=self._seq)
             lanes = list(self._lanes.values())
             buried = list(self._buried)
             gone = list(self._gone)
-        # Without a sink that takes anything, or where all have it already, there is nothing to keep.
-        kept = [one for one in batch if one.seq > lowest] if self._cursors else []
-        entries = [Entry(one.seq, one.at, pack(one.delivery, pixels=_pixels(one.delivery, lanes))) for one in kept]
-        outcomes = Counter(one.counts_as for one in batch if one.counts_as is not None) + self._outcomes
-        frames = [(one.seq, storable(name_of(one.delivery))) for one in batch if _settles(one)]
-        with self.file.transaction():
-            self.file.append(entries)
-            self.file.settle(frames, self._seq)
-            self.file.count(self._captured(), outcomes)
-            self.file.move_cursors(cursors)
-            for name in gone:
-                self.file.drop_cursor(name)
-            for sink, at, attempts, error, packed, _ in buried:
-                self.file.bury(sink, at, attempts, error, packed)
-            self.file.forget_up_to(lowest)
-        self._outcomes = Counter()
+            earlier, self._outcomes = self._outcomes, Counter()
+        try:
+            # Without a sink that takes anything, or where all have it already, there is nothing to keep.
+            kept = [one for one in batch if one.seq > lowest] if cursors else []
+            entries = [Entry(one.seq, one.at, packed) for one in kept if (packed := _packed(one.delivery, lanes))]
+            outcomes = Counter(one.counts_as for one in batch if one.counts_as is not None) + earlier
+            frames = [(one.seq, storable(name_of(one.delivery))) for one in batch if _settles(one)]
+            with self.file.transaction():
+                self.file.append(entries)
+                self.file.settle(frames, self._seq)
+                self.file.count(self._captured(), outcomes)
+                self.file.move_cursors(cursors)
+                for name in gone:
+                    self.file.drop_cursor(name)
+                for sink, at, attempts, error, packed, _ in buried:
+                    self.file.bury(sink, at, attempts, error, packed)
+                went, went_bytes = self.file.size(lowest)
+                self.file.forget_up_to(lowest)
+        except BaseException:
+            with self._changed:
+                self._outcomes.update(earlier)
+            raise
         with self._changed:
+            if batch:
+                self._written_seq = batch[-1].seq
             self._gone.difference_update(gone)
             for _ in buried:
                 self._buried.popleft()
-            for entry in entries:
-                self._sizes.append((entry.seq, entry.at, entry.packed.nbytes))
-                self._bytes += entry.packed.nbytes
-            self._forget(lowest)
+            self._entries += len(entries) - went
+            self._bytes += sum(entry.packed.nbytes for entry in entries) - went_bytes
 
     def _written(self, batch: Sequence[_Waiting]) -> None:
         recovered = False
@@ -402,15 +450,23 @@ class Journal:
             self._trouble("journal cannot be written", None)
 
     def _tell(self, batch: Sequence[_Waiting]) -> None:
-        """Settle the frames of *batch*, and offer it to the lanes that do not have it."""
+        """Offer *batch* to the lanes that do not have it, and settle its frames.
+
+        In this order: who sees that nothing is in flight any more also sees what the lanes have to deliver.
+        """
         for one in batch:
+            self._offer(one)
             if one.arrival is not None:
                 self._settle(one.arrival)
                 one.arrival = None
-            if not one.offered:
-                one.offered = True
-                for lane in list(self._lanes.values()):
-                    lane.offer(one.seq, one.delivery)
+
+    def _offer(self, one: _Waiting) -> None:
+        if not one.offered:
+            one.offered = True
+            with self._changed:
+                lanes = list(self._lanes.values())
+            for lane in lanes:
+                lane.offer(one.seq, one.delivery)
 
     def _cannot_write(self, error: Exception) -> None:
         with self._changed:
@@ -428,12 +484,8 @@ class Journal:
         while not self._closing and (left := until - self._clock.monotonic()) > 0:
             with self._changed:
                 fresh = [one for one in self._waiting if not one.offered]
-                for one in fresh:
-                    one.offered = True
-                lanes = list(self._lanes.values())
             for one in fresh:
-                for lane in lanes:
-                    lane.offer(one.seq, one.delivery)
+                self._offer(one)
             self._settle_what_sinks_hold()
             with self._changed:
                 self._moved = False
@@ -469,26 +521,17 @@ class Journal:
 
     # Limits
 
-    def _forget(self, lowest: int) -> None:
-        while self._sizes and self._sizes[0][0] <= lowest:
-            self._bytes -= self._sizes.popleft()[2]
-
     def _keep_within_limits(self) -> None:
         limit, age = self._settings.max_mb * 1024 * 1024, 3600 * self._settings.max_age_h
         now = self._clock.now().timestamp()
+        oldest = self.file.oldest()
         with self._changed:
-            oldest = now - self._sizes[0][1] if self._sizes else 0.0
-            filled = max(self._bytes / limit, oldest / age)
-            lagging = [lane.name for lane in self._lanes.values() if self._sizes and lane.cursor < self._sizes[0][0]]
-            over: int | None = None
-            size = self._bytes
-            for seq, at, nbytes in self._sizes:
-                if size <= limit and now - at <= age:
-                    break
-                over, size = seq, size - nbytes
-            lanes = list(self._lanes.values())
+            self._oldest = oldest
+            too_much, lanes = self._bytes - limit, list(self._lanes.values())
+        filled = max(1 + too_much / limit, (now - oldest[1]) / age if oldest else 0.0)
         if filled >= WARN_AT and not self._warned:
             self._warned = True
+            lagging = [lane.name for lane in lanes if oldest and lane.cursor < oldest[0]]
             self._trouble(
                 "journal is filling",
                 f"the journal is {100 * filled:.0f} % full, waiting for {', '.join(lagging) or 'its sinks'}; "
@@ -497,15 +540,38 @@ class Journal:
         elif filled < WARN_AT / 2 and self._warned:
             self._warned = False
             self._trouble("journal is filling", None)
-        if over is not None:
+        if filled > 1 and (over := self.file.oldest_beyond(int(too_much), now - age)) is not None:
             for lane in lanes:
                 lane.let_go(over, "the journal is full")
+            with self._changed:
+                for name in self._cursors.keys() - self._lanes.keys():
+                    self._cursors[name] = max(self._cursors[name], over)
             self.strike_off()
+
+
+def _packed(delivery: Delivery, lanes: Sequence[JournalLane]) -> Packed | None:
+    """Return a delivery as bytes; what a plugin put into it that has no bytes is left out."""
+    pixels = isinstance(delivery, Inspection) and any(lane.wants_pixels(delivery) for lane in lanes)
+    try:
+        return pack(delivery, pixels=pixels)
+    except Exception:
+        logger.exception("%s cannot be kept as it is", name_of(delivery))
+    try:
+        if isinstance(delivery, Inspection):
+            plain = replace(delivery.verdict, scores={})
+            return pack(replace(delivery, verdict=plain, late=None, explanation=None, evidence=()), pixels=pixels)
+    except Exception:
+        logger.exception("%s cannot be kept at all", name_of(delivery))
+    return None
+
+
+def _unpacked(entry: Entry) -> Delivery | None:
+    try:
+        return unpack(entry.packed)
+    except Exception:
+        logger.exception("entry %d of the journal, %s, is damaged", entry.seq, entry.packed.name)
+        return None
 
 
 def _settles(one: _Waiting) -> bool:
     return isinstance(one.delivery, Inspection) and one.counts_as is not None
-
-
-def _pixels(delivery: Delivery, lanes: Sequence[JournalLane]) -> bool:
-    return isinstance(delivery, Inspection) and any(lane.wants_pixels(delivery) for lane in lanes)

@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 """
 _TABLES = ("entry", "cursor", "settled", "captured", "outcome", "dead", "about")
 _FORMAT = "1"
+_SIZE = "length(name) + length(body) + ifnull(length(pixels), 0)"
+_LAST = 2**63 - 1
+_VACUUM_PAGES = 65_536  # 256 MB of 4 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +136,40 @@ class JournalFile:
                     return found, False
         return found, len(found) < limit
 
-    def count_entries(self, after: int, kinds: Collection[str]) -> int:
-        """Return how many entries of these kinds follow number *after*."""
-        query = f"SELECT count(*) FROM entry WHERE seq > ? AND kind IN ({', '.join('?' * len(kinds))})"
+    def count_entries(self, after: int, until: int, kinds: Collection[str]) -> int:
+        """Return how many entries of these kinds follow number *after*, up to *until*."""
+        query = f"SELECT count(*) FROM entry WHERE seq > ? AND seq <= ? AND kind IN ({', '.join('?' * len(kinds))})"
         with self._lock:
-            (found,) = self._connection.execute(query, (after, *kinds)).fetchone()
+            (found,) = self._connection.execute(query, (after, until, *kinds)).fetchone()
         return int(found)
 
-    def sizes(self) -> list[tuple[int, float, int]]:
-        """Return number, time and bytes of every entry, oldest first."""
-        query = "SELECT seq, at, length(name) + length(body) + ifnull(length(pixels), 0) FROM entry ORDER BY seq"
+    def size(self, until: int | None = None) -> tuple[int, int]:
+        """Return how many entries there are, of all or up to number *until*, and their bytes."""
+        query = f"SELECT count(*), ifnull(sum({_SIZE}), 0) FROM entry WHERE seq <= ?"
         with self._lock:
-            return self._connection.execute(query).fetchall()
+            count, size = self._connection.execute(query, (_LAST if until is None else until,)).fetchone()
+        return int(count), int(size)
+
+    def oldest(self) -> tuple[int, float] | None:
+        """Return number and time of the oldest entry."""
+        with self._lock:
+            found: tuple[int, float] | None = self._connection.execute(
+                "SELECT seq, at FROM entry ORDER BY seq LIMIT 1"
+            ).fetchone()
+        return found
+
+    def oldest_beyond(self, too_much: int, before: float) -> int | None:
+        """Return the number up to which entries must go, so that *too_much* bytes go and all from *before* that time.
+
+        None where nothing must go.
+        """
+        over: int | None = None
+        with self._lock, closing(self._connection.execute(f"SELECT seq, at, {_SIZE} FROM entry ORDER BY seq")) as rows:
+            for seq, at, nbytes in rows:
+                if too_much <= 0 and at >= before:
+                    break
+                over, too_much = seq, too_much - nbytes
+        return over
 
     def last_seq(self) -> int:
         """Return the highest number that was ever given, or 0."""
@@ -239,7 +264,8 @@ class JournalFile:
         """Close the file; what was committed is there."""
         with self._lock:
             with suppress(sqlite3.Error):
-                self._connection.execute("PRAGMA incremental_vacuum")
+                # Each row that is fetched is a page; a gigabyte that was freed must not hold up the end.
+                self._connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
             self._connection.close()
 
     def _open(self) -> sqlite3.Connection:
@@ -251,7 +277,7 @@ class JournalFile:
             connection.close()
         except sqlite3.DatabaseError as error:
             # Corrupt and "not a database" mean damage; busy, read-only and full are for the caller to say.
-            if self.path is None or error.sqlite_errorcode & 0xFF not in (
+            if self.path is None or getattr(error, "sqlite_errorcode", 0) & 0xFF not in (
                 sqlite3.SQLITE_CORRUPT,
                 sqlite3.SQLITE_NOTADB,
             ):

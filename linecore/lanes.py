@@ -7,9 +7,9 @@ was left when the line ended.
 A sink can fail in two ways. It is *away*: what it talks to does not answer, or it does not return in time. Then the
 lane waits and tries again, for as long as it takes; after :data:`BREAKER` failures the circuit is open (Nygard,
 "Release It!", 2007), and one delivery at a time is the probe. Or it *refuses* what it gets: after ``attempts`` with a
-batch the lane offers its deliveries one by one, and after :data:`ALONE` with one of them it offers the one that
-follows. Where the sink takes that, what it refused is a dead letter, kept until somebody replays it; where it does not,
-the sink is to blame, and the lane goes on trying.
+batch the lane offers its deliveries one by one, and after :data:`ALONE` with one of them the next of the same kind.
+Where the sink takes that, what it refused is a dead letter, kept until somebody replays it; where it does not, the sink
+is to blame, and the lane goes on trying.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from threading import Condition, Thread
 from threading import Event as Flag
 from typing import Literal
@@ -30,7 +31,7 @@ from linecore.events import DeliveriesDropped, DeliveryRefused, SinkFailed, Sink
 from linecore.inspection import Inspection
 from linecore.journal import Journal
 from linecore.journal_file import DeadLetter
-from linecore.packing import ALARM, Delivery, kind_of, name_of, unpack
+from linecore.packing import ALARM, Delivery, Kind, kind_of, name_of, unpack, weight_of
 from linecore.sink import Sink, deliver, is_away, ready
 from linecore.turns import Turns, TurnTimeoutError
 
@@ -117,10 +118,10 @@ class Lane:
         self._changed = Condition()
         self._queue: deque[_Waiting] = deque()
         self._queue_bytes = 0
-        self._cursor = journal.add_lane(self)  # everything up to here is delivered
-        self._taken = self._cursor  # everything up to here was in the queue
-        self._known = journal.last_seq  # the newest that there is
-        self._owed = journal.count(self._cursor, sink.takes)  # deliveries that the sink does not have
+        self._cursor = 0  # everything up to here is delivered
+        self._taken = 0  # everything up to here was in the queue
+        self._known = 0  # the newest that there is
+        self._owed = 0  # deliveries up to there that the sink does not have
         self._closing = False
         self._abandoned = False
         self._attempt = 0
@@ -133,8 +134,19 @@ class Lane:
         self._replays: deque[Replay] = deque()
         self._turns = Turns(f"sink {name}")
         self._thread = Thread(target=self._run, name=f"lane {name}", daemon=True)
+        journal.add_lane(self)
 
     # What the journal asks
+
+    @property
+    def takes(self) -> frozenset[Kind]:
+        """Kinds of deliveries that the sink takes."""
+        return self._sink.takes
+
+    def begin(self, cursor: int, last: int, owed: int) -> None:
+        """Learn where the sink is; called once, before anything is offered."""
+        self._cursor = self._taken = cursor
+        self._known, self._owed = last, owed
 
     @property
     def cursor(self) -> int:
@@ -147,24 +159,21 @@ class Lane:
 
     def offer(self, seq: int, delivery: Delivery) -> None:
         """Queue a delivery; where memory is full, it waits in the journal alone."""
-        size = delivery.nbytes if isinstance(delivery, Inspection) else 0
+        size = weight_of(delivery)
         with self._changed:
-            behind = self._taken < self._known
-            if seq > self._known:
-                self._known = seq
-                self._owed += kind_of(delivery) in self._sink.takes
-            if seq <= self._taken or behind:
-                return
-            if not self._queue or self._queue_bytes + size <= self.limits.bytes:
-                self._put(seq, delivery, size)
+            behind = self._taken < self._known or seq > self._known + 1
+            self._note(seq, delivery)
+            if seq > self._taken and not behind and (not self._queue or self._queue_bytes + size <= self.limits.bytes):
+                self._put(seq, delivery)
             self._changed.notify_all()
 
     def let_go(self, seq: int, reason: str) -> None:
         """Give up everything up to number *seq*."""
-        left = self._journal.count(seq, self._sink.takes)
         with self._changed:
             if seq <= self._cursor:
                 return
+            # What the journal has is counted up to what this lane has heard of; what is offered later adds to it.
+            left = self._journal.count(seq, self._known, self._sink.takes)
             while self._queue and self._queue[0].seq <= seq:
                 self._queue_bytes -= self._queue.popleft().nbytes
             self._cursor, self._taken = seq, max(self._taken, seq)
@@ -191,8 +200,12 @@ class Lane:
         """Deliver to another sink of the same name from the next batch on; returns when the last one is over."""
         with self._changed:
             self._changed.wait_for(lambda: not self._busy, self.limits.timeout_s + 1)
+            if sink.takes != self._sink.takes:
+                # What the one before was not interested in was not queued: it is read again.
+                self._queue.clear()
+                self._queue_bytes, self._taken = 0, self._cursor
+                self._owed = self._journal.count(self._cursor, self._known, sink.takes)
             self._sink, self._attempt, self._batch = sink, 0, BATCH
-            self._owed = self._journal.count(self._cursor, sink.takes)
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -232,13 +245,17 @@ class Lane:
 
     def _run(self) -> None:
         while True:
-            self._read_on()
-            self._deliver_replays()
-            batch = self._next_batch()
-            if batch is None:
-                break
-            if batch:
-                self._deliver(batch)
+            try:
+                self._read_on()
+                self._deliver_replays()
+                batch = self._next_batch()
+                if batch is None:
+                    break
+                if batch:
+                    self._deliver(batch)
+            except Exception as error:  # a file that cannot be read; a mistake of the line's own must not end the lane
+                logger.exception("the lane of sink %s stumbled", self.name)
+                self._stumbled(error)
         self._turns.close()
 
     def _read_on(self) -> None:
@@ -246,25 +263,46 @@ class Lane:
         with self._changed:
             if len(self._queue) > 1 or self._taken >= self._known or self._abandoned:
                 return
-            after = self._taken
+            after, known = self._taken, self._known
         found = self._journal.read(after, BATCH, pixels=self._sink.pixels, max_bytes=READ_BYTES)
+        damaged = 0
         with self._changed:
             for seq, delivery in found:
-                if seq > self._taken:
-                    self._put(seq, delivery, delivery.nbytes if isinstance(delivery, Inspection) else 0)
+                if seq > self._taken and delivery is not None:
+                    self._note(seq, delivery)
+                    self._put(seq, delivery)
+                elif seq > self._taken:
+                    damaged += 1
+                    self._pass(seq)
             if not found:
-                # Let go in the meantime, or of no interest to anybody: there is nothing to wait for.
-                self._taken = max(self._taken, after)
-                self._known = self._taken
-                self._owed = len(self._queue)
+                self._pass(known)  # nothing is left up to there: it was damaged, or let go
+            self._dropped(damaged)
+        if damaged:
+            self._bus.publish(DeliveriesDropped(self.name, damaged, "they are damaged in the journal"))
 
-    def _put(self, seq: int, delivery: Delivery, size: int) -> None:
-        self._taken = seq
+    def _note(self, seq: int, delivery: Delivery) -> None:
+        """Count a delivery that was not heard of yet."""
+        if seq > self._known:
+            self._known = seq
+            self._owed += kind_of(delivery) in self._sink.takes
+
+    def _dropped(self, count: int) -> None:
+        self.dropped += count
+        self._owed = max(0, self._owed - count)
+
+    def _put(self, seq: int, delivery: Delivery) -> None:
         if kind_of(delivery) in self._sink.takes:
-            self._queue.append(_Waiting(seq, delivery, size))
-            self._queue_bytes += size
-        elif not self._queue and not self._busy:
-            self._cursor = seq
+            self._taken = seq
+            self._queue.append(_Waiting(seq, delivery, weight_of(delivery)))
+            self._queue_bytes += self._queue[-1].nbytes
+        else:
+            self._pass(seq)
+
+    def _pass(self, seq: int) -> None:
+        """Go beyond what is of no interest to this sink."""
+        self._taken = max(self._taken, seq)
+        if not self._queue and not self._busy:
+            self._cursor = max(self._cursor, self._taken)
             self._journal.strike_off()
 
     def _next_batch(self) -> list[_Waiting] | None:
@@ -282,11 +320,15 @@ class Lane:
             return self._neighbour() or self._head()
 
     def _neighbour(self) -> list[_Waiting] | None:
-        """Return what follows a delivery that was refused too often, every other time."""
-        if self._queue[0].refused < ALONE or len(self._queue) < 2:
+        """Return the next of its kind after a delivery that was refused too often, every other time."""
+        head = self._queue[0]
+        if head.refused < ALONE:
             return None
         self._neighbour_first = not self._neighbour_first
-        return [self._queue[1]] if self._neighbour_first else None
+        if not self._neighbour_first:
+            return None
+        kind = kind_of(head.delivery)
+        return [one for one in islice(self._queue, 1, None) if kind_of(one.delivery) == kind][:1] or None
 
     def _head(self) -> list[_Waiting]:
         kind = kind_of(self._queue[0].delivery)
@@ -300,8 +342,8 @@ class Lane:
 
     def _deliver(self, batch: list[_Waiting]) -> None:
         sink = self._sink
-        deliveries = [self._marked(ready(sink, one.delivery)) for one in batch]
         try:
+            deliveries = [self._marked(ready(sink, one.delivery)) for one in batch]
             self._turns.take(lambda: deliver(sink, deliveries), self.limits.timeout_s)
         except BaseException as error:  # a plugin that wants to exit, or was cancelled, must not take the lane along
             self._failed(batch, error)
@@ -335,20 +377,22 @@ class Lane:
         return replace(delivery, buffered=True) if self._attempt or waited > LIVE_S else delivery
 
     def _succeeded(self, batch: list[_Waiting]) -> None:
-        refused: _Waiting | None = None
         with self._changed:
-            if self._queue and self._queue[0] is not batch[0] and len(self._queue) > 1 and self._queue[1] is batch[0]:
-                refused = self._queue[0]
+            head = self._queue[0] if self._queue else None
+            # The sink takes another of the kind: it is this one that it refuses.
+            refused = head if head is not None and head.seq < batch[0].seq else None
         if refused is not None:
             self._bury(refused)
         with self._changed:
-            # What was let go meanwhile is no longer at the head.
-            while self._queue and self._queue[0].seq <= batch[-1].seq:
+            # What was let go meanwhile is no longer at the head; what stands between the two is still to come.
+            done = {refused.seq} if refused is not None else set()
+            done |= {one.seq for one in batch}
+            while self._queue and self._queue[0].seq in done:
+                self._cursor = max(self._cursor, self._queue[0].seq)
                 self._queue_bytes -= self._queue.popleft().nbytes
                 self._owed -= 1
-            self._cursor = max(self._cursor, batch[-1].seq)
             if not self._queue:
-                self._cursor = self._taken  # what follows is of no interest to this sink
+                self._cursor = max(self._cursor, self._taken)  # what follows is of no interest to this sink
             had_trouble, was_away = self._attempt > 0, self._is_away
             self._attempt, self._error, self._is_away, self._busy = 0, None, False, False
             self._batch = min(BATCH, 2 * self._batch)
@@ -365,6 +409,19 @@ class Lane:
         self._journal.bury(self.name, refused.seq, refused.delivery, self.limits.attempts + refused.refused, error)
         self._dead += 1
         self._bus.publish(DeliveryRefused(self.name, name_of(refused.delivery), refused.refused, error))
+
+    def _stumbled(self, error: Exception) -> None:
+        said = f"{type(error).__name__}: {error}"
+        with self._changed:
+            self._busy = False
+            self._attempt += 1
+            self._error = said
+            self._abandoned = self._abandoned or self._closing
+            attempt, waiting, retry_s = self._attempt, self._owed, wait_s(self._attempt, self._jitter)
+            self._changed.notify_all()
+        self._bus.publish(SinkFailed(self.name, said, attempt, waiting, retry_s))
+        with self._changed:
+            self._changed.wait_for(lambda: self._abandoned or self._closing, retry_s)
 
     def _failed(self, batch: list[_Waiting], error: BaseException) -> None:
         said = f"{type(error).__name__}: {error}"
@@ -395,8 +452,3 @@ class Lane:
             self._trouble(f"sink {self.name} is away", f"sink {self.name} takes nothing: {said}")
         with self._changed:
             self._changed.wait_for(lambda: self._abandoned or self._closing, retry_s)
-
-
-def undelivered(states: Sequence[LaneState]) -> dict[str, int]:
-    """Return how many deliveries each sink has lost."""
-    return {one.sink: one.dropped for one in states if one.dropped}

@@ -54,7 +54,8 @@ from linecore.settling import Settling
 from linecore.setup import Setup
 from linecore.sources import Sources
 from linecore.state import journal_path, state_folder
-from linecore.workers import Workers
+from linecore.turns import TurnEnded
+from linecore.workers import Unwatched, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -227,8 +228,8 @@ class Line:
                 return setup.inspector.with_evidence(
                     setup.inspector.give_up(arrival, setup.inspector.late_reason(arrival))
                 )
-            judged, classification = setup.inspector.judge(arrival)
-            if not arrival.expired:
+            judged, classification, first = setup.inspector.judge(arrival)
+            if first:
                 self.bus.publish(VerdictReached(judged))
             return setup.inspector.explain(judged, classification)
 
@@ -252,30 +253,43 @@ class Line:
         elif let_go := self._intake.offer(arrival, policy):
             self._drop(let_go, OVERTAKEN)
 
-    def _work(self, arrival: Arrival) -> None:
+    def _work(self, arrival: Arrival, unwatched: Unwatched) -> None:
         """Inspect one frame in a worker's thread, and hand on what was found."""
         try:
             inspection = self._inspect(arrival)
-            if arrival.complete():
-                self._complete(inspection, arrival)
+            with unwatched():  # the journal may have to wait for its disk
+                if not self._keep(inspection, arrival):
+                    return
+            self._tell(inspection, arrival)
+        except TurnEnded:
+            raise
         except BaseException as error:  # a mistake of the line's own must cost one frame, loudly, and not the worker
             self._plugin_failed("linecore", "inspect", error)
             if arrival.complete():
                 self._drop(arrival, INTERNAL)
 
-    def _complete(self, inspection: Inspection, arrival: Arrival) -> None:
-        self._alarms.observe(inspection, arrival.source)
-        self.bus.publish(InspectionCompleted(inspection))
-        if self._journal.full and self._policy(arrival.source) == "newest":
+    def _keep(self, inspection: Inspection, arrival: Arrival, *, wait: bool = True) -> bool:
+        """Give an inspection to the journal; False where somebody else has completed the frame."""
+        no_room = self._policy(arrival.source) == "newest" and self._journal.is_full_for(inspection)
+        if not arrival.complete():
+            return False
+        if no_room:
             self._drop(arrival, NOWHERE)
         else:
-            self._deliver(inspection, arrival)
+            self._deliver(inspection, arrival, wait=wait)
+        return True
 
-    def _deliver(self, delivery: Inspection | Alarm | LogEntry, arrival: Arrival | None = None) -> None:
+    def _tell(self, inspection: Inspection, arrival: Arrival) -> None:
+        self._alarms.observe(inspection, arrival.source)
+        self.bus.publish(InspectionCompleted(inspection))
+
+    def _deliver(
+        self, delivery: Inspection | Alarm | LogEntry, arrival: Arrival | None = None, *, wait: bool = True
+    ) -> None:
         for lane in self._live_lanes.values():
             lane.offer(delivery)
         counts_as = None if arrival is None else (arrival.source, COUNTED_AS_RECORDED)
-        self._journal.append(delivery, arrival=arrival, counts_as=counts_as)
+        self._journal.append(delivery, arrival=arrival, counts_as=counts_as, wait=wait)
 
     def _recorded(self, arrival: Arrival) -> None:
         """A frame is safe: its source may know."""
@@ -284,6 +298,7 @@ class Line:
 
     def _drop(self, arrival: Arrival, reason: str) -> None:
         frame, source = arrival.frame, arrival.source
+        arrival.answer()  # there is no verdict on it, not even at its deadline
         if not self.ledger.settle(source, frame.id, Outcome(dropped=reason)):
             return
         self.bus.publish(FrameDropped(frame, reason))
@@ -305,12 +320,12 @@ class Line:
     def _worker_stuck(self, arrival: Arrival, seconds: float) -> None:
         """Record a frame that a plugin keeps, and name the plugin."""
         self._look_at_plugins()
-        if arrival.complete():
-            with self._setup as setup:
-                inspection = setup.inspector.give_up(arrival, f"nobody has judged it for {seconds:.1f} s")
-            if arrival.answer():
-                self.bus.publish(VerdictReached(inspection))
-            self._complete(inspection, arrival)
+        with self._setup as setup:
+            inspection = setup.inspector.give_up(arrival, f"nobody has judged it for {seconds:.1f} s")
+        if arrival.answer():
+            self.bus.publish(VerdictReached(inspection))
+        if self._keep(inspection, arrival, wait=False):  # who calls this looks after the other workers too
+            self._tell(inspection, arrival)
 
     def _gap(self, source: str, stream: str, expected: int, got: int) -> None:
         self.bus.publish(SequenceGap(source, stream, expected, got))
@@ -504,7 +519,7 @@ class Line:
             self._intake.close()
             self._workers.join(deadline)
             self._stopped.set()
-            self._watcher.join()
+            self._watcher.join(max(0.0, deadline - self.clock.monotonic()))
             self._deadlines.close()
             self._alarms.clear_all("the line stopped")
             self._journal.wait_until_written(deadline - self.clock.monotonic())

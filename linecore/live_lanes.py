@@ -7,9 +7,8 @@ from threading import Condition, Thread
 
 from linecore.bus import Bus
 from linecore.events import DeliveriesDropped, SinkFailed, SinkRecovered, SinkStalled
-from linecore.inspection import Inspection
 from linecore.lanes import BATCH, LaneLimits, LaneState, State
-from linecore.packing import ALARM, Delivery, kind_of
+from linecore.packing import ALARM, Delivery, kind_of, weight_of
 from linecore.sink import Sink, deliver
 from linecore.turns import Turns, TurnTimeoutError
 
@@ -39,7 +38,7 @@ class LiveLane:
         """Queue a delivery, or let it go where there is no room."""
         if kind_of(delivery) not in self._sink.takes:
             return
-        size = _size(delivery)
+        size = weight_of(delivery)
         with self._changed:
             fits = not self._queue or self._queue_bytes + size <= self.limits.bytes
             if fits:
@@ -116,11 +115,11 @@ class LiveLane:
         with self._changed:
             for one in batch if not self._abandoned else ():
                 self._queue.popleft()
-                self._queue_bytes -= _size(one)
+                self._queue_bytes -= weight_of(one)
             had_trouble, waiting = self._attempt > 0, len(self._queue)
             self._attempt = self._attempt + 1 if error else 0
             self._error = f"{type(error).__name__}: {error}" if error else None
-            self.dropped += len(batch) if error else 0
+            self.dropped += len(batch) if error and not self._abandoned else 0
             attempt, said = self._attempt, self._error
         if isinstance(error, TurnTimeoutError):
             self._bus.publish(SinkStalled(self.name, self.limits.timeout_s, waiting))
@@ -129,7 +128,3 @@ class LiveLane:
             self._bus.publish(DeliveriesDropped(self.name, len(batch), f"the sink failed: {said}"))
         elif had_trouble:
             self._bus.publish(SinkRecovered(self.name, waiting))
-
-
-def _size(delivery: Delivery) -> int:
-    return delivery.nbytes if isinstance(delivery, Inspection) else 0

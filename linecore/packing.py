@@ -20,6 +20,7 @@ from linecore.inspection import (
     Decision,
     Evidence,
     Explanation,
+    FloatArray,
     Frame,
     Image,
     Inspection,
@@ -37,7 +38,10 @@ Delivery: TypeAlias = Inspection | Alarm | LogEntry
 """What a lane delivers to its sink."""
 
 Kind: TypeAlias = str
-INSPECTION, ALARM, LOG = "inspection", "alarm", "log"
+KINDS = INSPECTION, ALARM, LOG = "inspection", "alarm", "log"
+
+WEIGHT = 1024
+"""Bytes of memory that a delivery takes without its pictures, near enough: a week of dropped frames adds up."""
 
 
 def kind_of(delivery: Delivery) -> Kind:
@@ -45,6 +49,11 @@ def kind_of(delivery: Delivery) -> Kind:
     if isinstance(delivery, Inspection):
         return INSPECTION
     return ALARM if isinstance(delivery, Alarm) else LOG
+
+
+def weight_of(delivery: Delivery) -> int:
+    """Return the bytes of memory that *delivery* holds, near enough; what has no pictures weighs something too."""
+    return WEIGHT + (delivery.nbytes if isinstance(delivery, Inspection) else 0)
 
 
 def name_of(delivery: Delivery) -> str:
@@ -182,12 +191,21 @@ def _unpack_explanation(body: dict[str, Any] | None, blob: bytes | None) -> Expl
         heat, rest = blob[: body["heat"]], blob[body["heat"] :]
         levels = np.frombuffer(zlib.decompress(heat), np.uint8).reshape(shape)
         heatmap = levels.astype(np.float32) / np.float32(255)
+        if body["peak"] is not None:
+            _keep_peak(heatmap, *body["peak"])
         if body["mask"] is not None:
             mask = read_only(np.frombuffer(zlib.decompress(rest), np.uint8).reshape(shape))
     elif body["peak"] is not None:
         x, y = body["peak"]
         heatmap[y, x] = 1.0  # all that is left of the map, and what a history keeps of it
     return Explanation(heatmap, body["method"], body["label"], regions, mask)
+
+
+def _keep_peak(heatmap: FloatArray, x: int, y: int) -> None:
+    """Let the hottest pixel be the hottest again: rounding has made others as hot, or all of them cold."""
+    top = max(heatmap[y, x], np.float32(1 / 510))
+    np.minimum(heatmap, np.nextafter(top, np.float32(0)), out=heatmap)
+    heatmap[y, x] = top
 
 
 def _pack_verdict(verdict: Verdict) -> dict[str, Any]:
@@ -236,4 +254,4 @@ def _plain(value: object) -> object:
         return value.item()
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} has no place in the journal")
+    return str(value)  # what a plugin put where a word belongs, such as a path

@@ -9,7 +9,7 @@ from threading import Condition, Thread
 
 from linecore.inspection import NOT_DECODED, Frame
 from linecore.ledger import Outcome
-from linecore.turns import Turns, TurnTimeoutError
+from linecore.turns import TurnEnded, Turns, TurnTimeoutError
 
 BATCH = 100  # settlements in one turn
 BACKLOG = 1000  # settlements that wait, beyond which the source is held back
@@ -85,7 +85,7 @@ class Settling:
             frame, outcome = left.popleft()
             try:
                 self._settle(frame, outcome)
-            except Exception as error:
-                self._failed(self._source, "settle", error)
-            except (SystemExit, GeneratorExit) as error:
+            except TurnEnded:
+                raise
+            except BaseException as error:  # a plugin that wants to exit must not take the thread along
                 self._failed(self._source, "settle", error)

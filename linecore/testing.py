@@ -43,6 +43,7 @@ class Images:
         self._images = images
         self._keys = keys or [str(number) for number in range(len(images))]
         self._line: Line
+        self._changed = Condition()
 
     @hookimpl
     def start(self, line: Line) -> None:
@@ -63,7 +64,14 @@ class Images:
     @hookimpl
     def settle(self, frame: Frame, outcome: Outcome) -> None:
         """Remember how the frame ended."""
-        self.settled[frame.id] = outcome
+        with self._changed:
+            self.settled[frame.id] = outcome
+            self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[Images], bool]) -> None:
+        """Wait until *condition* holds of this source; an AssertionError says that it did not come true."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self), PATIENCE_S), "waited in vain for the source"
 
 
 class Always:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Condition, Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread, current_thread, get_ident, main_thread
 
 LEFT_BEHIND = 3
 """Calls of one plugin that may hang at once. A sink that never returns would otherwise take a thread with each try."""
@@ -26,6 +26,16 @@ def end_turn(thread: Thread) -> None:
     """
     if thread.ident is not None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TurnEnded))
+
+
+def let_off() -> None:
+    """Take back a :class:`TurnEnded` that has not been raised yet in this thread, which is about to end by itself."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(get_ident()), None)
+
+
+def is_from_user(error: BaseException) -> bool:
+    """Say whether *error* is a person's Ctrl-C: Python raises that in the main thread alone."""
+    return isinstance(error, KeyboardInterrupt) and current_thread() is main_thread()
 
 
 class _Call:
@@ -100,8 +110,8 @@ class Turns:
             self._calls = self._thread = None
             assert calls is not None and thread is not None
             self._behind.add(calls)
-        calls.put(None)
-        end_turn(thread)
+            calls.put(None)
+            end_turn(thread)
         return False
 
     def _begin(self) -> None:
@@ -112,11 +122,16 @@ class Turns:
 
     def _work(self, calls: SimpleQueue[_Call | None]) -> None:
         try:
-            while (call := calls.get()) is not None:
-                call.run()
-        except TurnEnded:
-            pass  # it came when the call had just returned
-        finally:
-            with self._returned:
-                self._behind.discard(calls)
-                self._returned.notify_all()
+            try:
+                while (call := calls.get()) is not None:
+                    call.run()
+            finally:
+                self._has_returned(calls)
+        except TurnEnded:  # it came when the call had just returned; it comes once
+            self._has_returned(calls)
+
+    def _has_returned(self, calls: SimpleQueue[_Call | None]) -> None:
+        with self._returned:
+            self._behind.discard(calls)
+            self._returned.notify_all()
+        let_off()

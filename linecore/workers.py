@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 
 from linecore.clock import Clock
 from linecore.intake import Arrival, Intake
-from linecore.turns import TurnEnded, end_turn
+from linecore.turns import TurnEnded, end_turn, let_off
+
+Unwatched = Callable[[], AbstractContextManager[None]]
+"""What a worker does inside is the line's own work, and may take its time."""
 
 REPLACED = 4  # workers that may hang for each that the line has; more would fill the memory with threads
 
@@ -22,12 +26,23 @@ class _Worker:
     left_behind: bool = False
     lock: Lock = field(default_factory=Lock)
 
+    def busy_with(self, arrival: Arrival | None, now: float) -> None:
+        """Say what the worker is busy with, or that it has no plugin's call to return from.
+
+        Raises:
+            TurnEnded: it was left behind in the meantime: another has its place.
+        """
+        with self.lock:
+            if self.left_behind:
+                raise TurnEnded
+            self.arrival, self.since = arrival, now
+
 
 class Workers:
     """Inspects what the intake holds, in *count* threads.
 
-    *inspect* is called with each arrival. One that has not returned for *timeout_s* is left behind: *stuck* is told the
-    arrival and the seconds, and another thread takes the place.
+    *inspect* is called with each arrival, and a context for what must not be broken off. One that has not returned for
+    *timeout_s* is left behind: *stuck* is told the arrival and the seconds, and another thread takes the place.
     """
 
     def __init__(
@@ -35,7 +50,7 @@ class Workers:
         count: int,
         intake: Intake,
         *,
-        inspect: Callable[[Arrival], None],
+        inspect: Callable[[Arrival, Unwatched], None],
         stuck: Callable[[Arrival, float], None],
         timeout_s: float,
         clock: Clock,
@@ -49,6 +64,7 @@ class Workers:
         self._lock = Lock()
         self._workers: list[_Worker] = []
         self._numbers = 0
+        self._ending = False
 
     @property
     def left_behind(self) -> int:
@@ -59,15 +75,13 @@ class Workers:
     def start(self) -> None:
         """Begin to inspect."""
         with self._lock:
-            for _ in range(self.count):
-                self._add()
+            self._fill_up()
 
     def resize(self, count: int) -> None:
         """Have another number of workers; those that are too many end after their next frame."""
         with self._lock:
             self.count = count
-            for _ in range(count - sum(not one.left_behind for one in self._workers)):
-                self._add()
+            self._fill_up()
 
     def check(self) -> None:
         """Leave behind who has been busy with one frame for too long; to be called now and then."""
@@ -80,14 +94,16 @@ class Workers:
                 if arrival is None or worker.left_behind or now - since < self.timeout_s:
                     continue
                 worker.left_behind = True
-            end_turn(worker.thread)
+                end_turn(worker.thread)
             self._stuck(arrival, now - since)
-            with self._lock:
-                if sum(one.left_behind for one in self._workers) <= REPLACED * self.count:
-                    self._add()
+        with self._lock:
+            # Also those that could not be replaced while too many hung.
+            if not self._ending or len(self._intake):
+                self._fill_up()
 
     def join(self, deadline: float) -> None:
         """Wait until the closed intake is empty, at most until *deadline* of the line's clock."""
+        self._ending = True
         while True:
             with self._lock:
                 alive = [one for one in self._workers if one.thread.is_alive() and not one.left_behind]
@@ -95,6 +111,11 @@ class Workers:
                 return
             alive[0].thread.join(min(0.25, max(0.0, deadline - self._clock.monotonic())))
             self.check()
+
+    def _fill_up(self) -> None:
+        behind = sum(one.left_behind for one in self._workers)
+        while len(self._workers) - behind < self.count and behind <= REPLACED * self.count:
+            self._add()
 
     def _add(self) -> None:
         self._numbers += 1
@@ -105,20 +126,30 @@ class Workers:
 
     def _work(self, worker: _Worker) -> None:
         try:
-            while not self._is_one_too_many(worker) and (arrival := self._intake.take()):
-                with worker.lock:
-                    worker.arrival, worker.since = arrival, self._clock.monotonic()
-                self._inspect(arrival)
-                with worker.lock:
-                    worker.arrival = None
-                    if worker.left_behind:
-                        break
-        except TurnEnded:
-            pass  # it came when the plugin had just returned; another worker has the place
-        finally:
-            with self._lock:
-                if worker in self._workers:
-                    self._workers.remove(worker)
+            try:
+                self._take_turns(worker)
+            finally:
+                self._forget(worker)
+        except TurnEnded:  # another worker has the place; it may have come late, and it comes once
+            self._forget(worker)
+
+    def _take_turns(self, worker: _Worker) -> None:
+        @contextmanager
+        def unwatched() -> Iterator[None]:
+            worker.busy_with(None, self._clock.monotonic())
+            yield
+            worker.busy_with(arrival, self._clock.monotonic())
+
+        while not self._is_one_too_many(worker) and (arrival := self._intake.take()):
+            worker.busy_with(arrival, self._clock.monotonic())
+            self._inspect(arrival, unwatched)
+            worker.busy_with(None, self._clock.monotonic())
+
+    def _forget(self, worker: _Worker) -> None:
+        with self._lock:
+            if worker in self._workers:
+                self._workers.remove(worker)
+        let_off()
 
     def _is_one_too_many(self, worker: _Worker) -> bool:
         with self._lock:
