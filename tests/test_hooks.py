@@ -11,6 +11,7 @@ from linecore.hookspecs import hookimpl
 from linecore.inspection import Classification, Evidence, Explanation, Frame, Inspection, ModelId
 from linecore.ledger import Outcome
 from linecore.line import Line
+from linecore.log import LogEntry
 from linecore.plugins import HOOKS, hooks_of, known_plugins, load_plugin
 from linecore.testing import grey, make_line, run
 
@@ -59,6 +60,10 @@ class Everything:
         self.asked.append(("notify", str(alarm.state)))
 
     @hookimpl
+    def log(self, entries: Sequence[LogEntry]) -> None:
+        self.asked += [("log", one.kind) for one in entries]
+
+    @hookimpl
     def stop(self) -> None:
         self.asked.append(("stop", None))
 
@@ -101,6 +106,10 @@ def test_record() -> None:
 
 def test_notify() -> None:
     assert asked("notify") == ["raised", "cleared"]
+
+
+def test_log() -> None:
+    assert asked("log") == ["line started", "line stopped"]
 
 
 def test_stop() -> None:

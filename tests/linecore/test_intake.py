@@ -8,7 +8,7 @@ from linecore.testing import PATIENCE_S
 
 
 def arrival(number: int, source: str = "camera") -> Arrival:
-    return Arrival(Frame(f"{source}/{number}", "test", source, number, datetime.now(UTC)), float(number))
+    return Arrival(Frame(f"{source}/{number}", "test", source, number, datetime.now(UTC)), float(number), source)
 
 
 def test_first_in_first_out() -> None:
@@ -44,7 +44,7 @@ def test_newest_lets_the_sources_own_oldest_frame_go() -> None:
     other, old, new = arrival(0, "folder"), arrival(0), arrival(1)
     intake.offer(other, "wait")
     intake.offer(old, "newest")
-    assert intake.offer(new, "newest") is old.frame
+    assert intake.offer(new, "newest") is old
     assert intake.take() is other
     assert intake.take() is new
 
@@ -80,3 +80,32 @@ def test_a_closed_intake_gives_what_it_holds_and_then_none() -> None:
     intake.close()
     assert intake.take() is not None
     assert intake.take() is None
+
+
+def test_a_larger_intake_lets_a_waiting_source_in() -> None:
+    intake, waiting = Intake(1), Flag()
+    intake.offer(arrival(0), "wait")
+
+    def offer() -> None:
+        waiting.set()
+        intake.offer(arrival(1), "wait")
+
+    thread = Thread(target=offer)
+    thread.start()
+    assert waiting.wait(PATIENCE_S)
+    intake.resize(2)
+    thread.join(PATIENCE_S)
+    assert len(intake) == 2
+
+
+def test_a_verdict_is_claimed_once_and_so_is_a_record() -> None:
+    one = arrival(0)
+    assert [one.answer(), one.answer(), one.expire()] == [True, False, False]
+    assert not one.expired
+    assert [one.complete(), one.complete()] == [True, False]
+
+
+def test_the_deadline_that_was_first_keeps_the_verdict() -> None:
+    one = arrival(0)
+    assert [one.expire(), one.answer(), one.expire()] == [True, False, False]
+    assert one.expired

@@ -86,7 +86,6 @@ def test_a_sink_that_cannot_name_its_evidence_costs_the_names_alone() -> None:
 
 def test_a_cancelled_sink_gets_its_batch_again() -> None:
     class Cancelled(Recorder):
-        durable = True
         cancelled = False
 
         @hookimpl
@@ -272,6 +271,6 @@ def test_remarks_name_what_has_no_effect() -> None:
 
     line = make_line({"images": Images([]), "judge": NoNovelty()}, rules=DecisionRules(max_novelty=0.99))
     assert [remark.split(",")[0].split(":")[0] for remark in line.remarks()] == [
-        "no sink is durable",
+        "no sink keeps the verdicts; add [plugins.database]",
         "decision.max_novelty is 0.99 and has no effect",
     ]

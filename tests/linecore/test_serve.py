@@ -75,8 +75,6 @@ import threading
 from linecore import hookimpl
 
 class SlowArchive:
-    durable = True
-
     @hookimpl
     def record(self, inspections):
         threading.Event().wait(0.02 * len(inspections))
@@ -88,7 +86,7 @@ class Breaks:
 """
 
 
-def test_nobody_hurries_a_slow_durable_sink_when_the_sources_are_dry(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_nobody_hurries_a_slow_sink_when_the_sources_are_dry(tmp_path: Path, tiny_bundle: Path) -> None:
     line = write_line(tmp_path, tiny_bundle, images=60, more='[plugins.slow]\ntype = "./slow.py:SlowArchive"\n')
     line.write_text(line.read_text().replace('name = "mill"', 'name = "mill"\ndrain_timeout_s = 0.1'))
     (tmp_path / "slow.py").write_text(SLOW)
@@ -105,14 +103,14 @@ def test_until_exhausted_a_watched_folder_runs_dry(tmp_path: Path, tiny_bundle: 
     assert len(rows(tmp_path / "history.db")) == 5
 
 
-def test_what_a_sink_has_lost_is_named_at_the_end(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_what_a_sink_has_not_taken_is_named_at_the_end(tmp_path: Path, tiny_bundle: Path) -> None:
     line = write_line(tmp_path, tiny_bundle, images=5, more='[plugins.csv]\ntype = "./sink.py:Raises"\n')
     (tmp_path / "sink.py").write_text(
         "from linecore import hookimpl\n\nclass Raises:\n    @hookimpl\n    def record(self): raise OSError('full')\n"
     )
     done = linecore("serve", line, "--until-exhausted")
     assert done.returncode == 1
-    assert "mill: sink csv lost 5" in done.stderr
+    assert "mill: sink csv has not taken 5; the journal keeps them" in done.stderr
     assert len(rows(tmp_path / "history.db")) == 5
 
 

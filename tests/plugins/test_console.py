@@ -67,7 +67,8 @@ def test_the_console_names_a_sink_that_sleeps_and_one_that_raises() -> None:
 
         @hookimpl
         def record(self, inspections: Sequence[Inspection]) -> None:
-            self.woken.wait(20)
+            while not self.woken.wait(0.01):  # its turn may end
+                pass
 
     class Raises(Recorder):
         @hookimpl
@@ -86,5 +87,4 @@ def test_the_console_names_a_sink_that_sleeps_and_one_that_raises() -> None:
     line.stop()
     assert "sink sleeps has not answered for 0 s; 1 wait in its lane, the line goes on" in text.getvalue()
     assert "sink raises failed (attempt 1): OSError: disk full" in text.getvalue()
-    assert "sink raises lost 1: the sink failed 1 times" in text.getvalue()
     assert "line test stopped: 1 captured = 1 recorded" in text.getvalue()

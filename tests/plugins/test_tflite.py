@@ -172,9 +172,9 @@ def test_novelty_is_measured_where_the_bundle_can(tiny_bundle: Path, tmp_path: P
     assert known.novelty < 0.95
     assert unknown.novelty == 1
     rules = DecisionRules(max_novelty=0.99, min_confidence=0)
-    verdict = decide(unknown, rules, 1.0)
+    verdict = decide(unknown, rules)
     assert (verdict.decision, verdict.reason) == (Decision.UNCERTAIN, "novelty 1.000 is above 0.99")
-    assert decide(known, rules, 1.0).decision is Decision.FAIL
+    assert decide(known, rules).decision is Decision.FAIL
 
 
 def test_max_novelty_has_an_effect_where_novelty_is_measured(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -68,8 +68,6 @@ from linecore.testing import Always, make_line, run
 from linecore_plugins.folder.source import FolderSource
 
 class Slow:
-    durable = True
-
     @hookimpl
     def record(self, inspections):
         with open("rows", "a") as rows:

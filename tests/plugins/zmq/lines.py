@@ -24,18 +24,20 @@ ANY_PORT = "tcp://127.0.0.1:0"
 
 
 class Gate:
-    """A durable sink that stores nothing before it is opened."""
-
-    durable = True
+    """A sink that lets no frame be judged before it is opened, and so none be stored."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
         self.stored: list[str] = []
 
     @hookimpl
-    def record(self, inspections: Sequence[Inspection]) -> None:
-        """Wait, and store."""
+    def classify(self) -> None:
+        """Wait, and leave it to the next."""
         assert self.open.wait(PATIENCE_S)
+
+    @hookimpl
+    def record(self, inspections: Sequence[Inspection]) -> None:
+        """Store."""
         self.stored += [one.frame.id for one in inspections]
 
 
@@ -44,7 +46,7 @@ def serving(sink: object, folder: Path, bind: str = ANY_PORT, **options: Any) ->
     """Run a line with one worker and room for one frame; yield the address that it listens on."""
     source = ZmqSource(ZmqSource.Config(bind=bind, **options))
     settings = LineSettings(name="test", workers=1, intake=1)
-    line = make_line({"zmq": source, "judge": Always(), "sink": sink}, folder=folder, settings=settings)
+    line = make_line({"zmq": source, "sink": sink, "judge": Always()}, folder=folder, settings=settings)
     listener = Listener(line)
     line.start()
     try:

@@ -29,7 +29,7 @@ def test_a_sender_learns_that_nobody_answers() -> None:
 def test_a_sender_outlives_a_restart_of_the_line(tmp_path: Path) -> None:
     """Nothing that was not acknowledged is lost, and nothing is recorded twice."""
     messages = [FrameMessage.of_file(str(number), PNG) for number in range(200)]
-    first, second = Recorder(), Recorder(durable=True)
+    first, second = Recorder(), Recorder()
     acknowledged: list[str | None] = []
 
     def send(address: str) -> None:
@@ -58,8 +58,6 @@ from linecore.testing import Always, make_line
 from linecore_plugins.zmq.source import ZmqSource
 
 class Rows:
-    durable = True
-
     @hookimpl
     def record(self, inspections):
         with open("rows", "a") as rows:

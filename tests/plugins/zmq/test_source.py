@@ -27,7 +27,7 @@ from linecore_plugins.zmq.wire import Acknowledgement, FrameMessage
 from tests.plugins.zmq.lines import PNG, Gate, answer, connected, serving
 
 
-def test_a_frame_is_acknowledged_when_the_durable_sink_holds_it(tmp_path: Path) -> None:
+def test_a_frame_is_acknowledged_when_it_is_safe(tmp_path: Path) -> None:
     gate = Gate()
     with serving(gate, tmp_path) as (address, _), connected(address) as bare:
         bare.send_multipart([b'{"version": 1, "id": "a", "encoding": "png"}', PNG])
