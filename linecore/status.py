@@ -13,6 +13,7 @@ from linecore.lanes import LaneState
 from linecore.ledger import Balance
 from linecore.line import Line
 from linecore.messages import Json, alarm_message, time_text
+from linecore.packing import KINDS
 from linecore.process import usage
 
 SCHEMA_VERSION = 1
@@ -58,7 +59,7 @@ def status_of(line: Line) -> dict[str, Json]:
 def status_at_rest(name: str, file: JournalFile, captured: Mapping[str, int]) -> dict[str, Json]:
     """Return what is known of a line that nobody serves: what its journal holds, and how many frames were captured."""
     dead, cursors = file.dead_counts(), file.cursors()
-    kinds = ("inspection", "alarm", "log")
+    last, (entries, size) = file.last_seq(), file.size()
     return {
         "schema_version": SCHEMA_VERSION,
         "line": name,
@@ -66,10 +67,10 @@ def status_at_rest(name: str, file: JournalFile, captured: Mapping[str, int]) ->
         "total": ledger_since(file, captured),
         "since": time_text(file.began),
         "sinks": {
-            sink: {"waiting": file.count_entries(seq, kinds), "dead": dead.get(sink, 0)}
+            sink: {"waiting": file.count_entries(seq, last, KINDS), "dead": dead.get(sink, 0)}
             for sink, seq in cursors.items()
         },
-        "journal": {"entries": len(file.sizes()), "mb": round(sum(size for *_, size in file.sizes()) / MIB, 3)},
+        "journal": {"entries": entries, "mb": round(size / MIB, 3)},
     }
 
 

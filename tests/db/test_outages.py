@@ -11,7 +11,6 @@ from sqlalchemy.pool import NullPool
 
 from linecore.errors import ConnectionFailedError
 from linecore.inspection import Inspection
-from linecore.testing import Always, Images, make_line
 from linecore_db.queries import HistoryFilter, find
 from linecore_db.session import open_database
 from linecore_db.urls import parse_url
@@ -33,7 +32,7 @@ def server() -> Iterator[PrivatePostgresql]:
 @contextmanager
 def sink(url: str) -> Iterator[DatabaseSink]:
     plugin = DatabaseSink(DatabaseSink.Config(url=parse_url(url)))
-    plugin.start(make_line({"frames": Images([]), "judge": Always(), "history": plugin}))
+    plugin.start()
     yield plugin
     plugin.stop()
 
