@@ -36,7 +36,7 @@ def replay_letters(line: Line, sink: Json, ids: Json) -> Json:
     Raises:
         ConfigError: there is no such letter.
     """
-    dead = line.journal.dead(None if sink is None else str(sink))
+    dead = line.dispatch.journal.dead(None if sink is None else str(sink))
     if isinstance(ids, list) and ids:
         if strangers := set(ids) - {one.id for one in dead}:
             raise ConfigError(f"there is no dead letter {', '.join(map(str, sorted(map(str, strangers))))}")
@@ -44,7 +44,7 @@ def replay_letters(line: Line, sink: Json, ids: Json) -> Json:
     replays = [
         replay
         for name in {one.sink: None for one in dead}
-        if isinstance(lane := line.lane(name), Lane)
+        if isinstance(lane := line.dispatch.lane(name), Lane)
         for replay in lane.replay([one for one in dead if one.sink == name])
     ]
     until = line.clock.monotonic() + PATIENCE_S

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from linecore.config import LineConfig, PluginTable
 from linecore.errors import ConfigError, LinecoreError
 from linecore.events import ConfigChanged
 from linecore.inspection import Frame, read_only
-from linecore.line import Line
+from linecore.line import Line, intake_of, workers_of
 from linecore.plugins import create_plugin
 from linecore.setup import Setup
 
@@ -69,9 +70,9 @@ def reload_line(line: Line, config: LineConfig) -> tuple[str, ...]:
         )
         changes = tuple(_changes(before, config, difference))
         check_complete(after.roster)
-        with line.coming(after):
+        with _known(line, after):
             _prepare(line, after, difference)
-            line.switch(after, difference.kept, difference.gone, difference.new, config)
+            _switch(line, after, difference, config)
         line.bus.publish(ConfigChanged(line.name, line.clock.now(), before.config_hash, after.config_hash, changes))
         return changes
 
@@ -98,6 +99,75 @@ def _warm(line: Line, after: Setup) -> None:
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise ConfigError(f"{line.where}: the new classifier cannot judge a grey frame: {said}") from error
+
+
+@contextmanager
+def _known(line: Line, setup: Setup) -> Iterator[None]:
+    """Have the line know the plugins of *setup* by their names while they start."""
+    line.coming = setup
+    try:
+        yield
+    finally:
+        line.coming = None
+
+
+def _switch(line: Line, after: Setup, difference: Difference, config: LineConfig) -> None:
+    """Go on with *after*, whose plugins are started but for its sources.
+
+    Raises:
+        LinecoreError: a source cannot be started; what was there is there again.
+    """
+    before, gone, new = line.setup, difference.gone, difference.new
+    old_sources = [name for name in before.roster.answering("frames") if name in gone]
+    new_sources = [name for name in after.roster.answering("frames") if name in new]
+    line.feed.stop(old_sources)
+    before.roster.stop(old_sources)
+    try:
+        after.roster.start(line, new_sources)
+    except BaseException:
+        after.roster.stop([name for name in new if name not in new_sources])
+        _bring_back(line, old_sources)
+        raise
+    after.roster.adopt([name for name in before.roster if name in difference.kept])
+    before.roster.disown(difference.kept)
+    line.setup, line.config = after, config  # from here on, frames are judged by the new one
+    line.board.use(after.alarms)
+    _take_settings(line, config)
+    line.dispatch.change_lanes(before.roster, after.roster, gone, new)
+    _let_in(line, after, new_sources)
+    before.wait_until_unused(after.settings.worker_timeout_s)
+    before.roster.stop([name for name in gone if name not in old_sources])
+
+
+def _bring_back(line: Line, sources: Sequence[str]) -> None:
+    """Start sources anew that had to make room for others, which then could not be started."""
+    assert line.config is not None
+    setup, tables = line.setup, {table.name: table for table in line.setup.tables}
+    fresh = {name: create_plugin(tables[name], line.config) for name in sources}
+    plugins = {name: fresh.get(name) or setup.roster[name] for name in setup.roster}
+    restored = line.make_setup(
+        setup.settings, plugins, setup.rules, setup.alarms, setup.config_hash, setup.tables, setup.roster
+    )
+    with _known(line, restored):
+        restored.roster.start(line, sources)
+    kept = [name for name in plugins if name not in fresh]
+    restored.roster.adopt(kept)
+    setup.roster.disown(kept)
+    line.setup = restored
+    _let_in(line, restored, sources)
+
+
+def _let_in(line: Line, setup: Setup, sources: Sequence[str]) -> None:
+    for name in sources:
+        line.dispatch.tell(name, setup.roster)
+    line.feed.start(setup.roster, sources)
+
+
+def _take_settings(line: Line, config: LineConfig) -> None:
+    line.crew.timeout_s = config.line.worker_timeout_s
+    line.crew.resize(workers_of(config.line))
+    line.intake.resize(intake_of(config.line))
+    line.dispatch.use(config.line, config.journal)
 
 
 def _changes(before: Setup, config: LineConfig, difference: Difference) -> Iterator[str]:

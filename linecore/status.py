@@ -22,9 +22,9 @@ MIB = 1024 * 1024
 
 def status_of(line: Line) -> dict[str, Json]:
     """Return the status of a line that runs."""
-    process, journal = usage(), line.journal.state
+    process, journal = usage(), line.dispatch.journal.state
     started = line.started_at
-    dead = line.journal.file.dead_counts()
+    dead = line.dispatch.journal.file.dead_counts()
     return {
         "schema_version": SCHEMA_VERSION,
         "line": line.name,
@@ -33,12 +33,12 @@ def status_of(line: Line) -> dict[str, Json]:
         "started_at": None if started is None else time_text(started),
         "uptime_s": None if started is None else round((line.clock.now() - started).total_seconds(), 1),
         "config_hash": line.config_hash,
-        "ledger": {source: _balance(line.ledger.balance(source)) for source in line.ledger.sources},
-        "total": ledger_since(line.journal.file, line.captured),
-        "since": time_text(line.journal.file.began),
+        "ledger": {source: _balance(line.dispatch.ledger.balance(source)) for source in line.dispatch.ledger.sources},
+        "total": ledger_since(line.dispatch.journal.file, line.dispatch.captured),
+        "since": time_text(line.dispatch.journal.file.began),
         "sources": {name: _source_state(line, name) for name in line.sources},
-        "intake": {"waiting": line.waiting_frames, "workers": line.workers, "left_behind": line.workers_left_behind},
-        "sinks": {one.sink: _sink(one, dead.get(one.sink, 0)) for one in line.lane_states},
+        "intake": {"waiting": len(line.intake), "workers": line.crew.count, "left_behind": line.crew.left_behind},
+        "sinks": {one.sink: _sink(one, dead.get(one.sink, 0)) for one in line.dispatch.states},
         "journal": {
             "entries": journal.entries,
             "mb": round(journal.bytes / MIB, 3),
@@ -107,7 +107,7 @@ def _balance(balance: Balance) -> dict[str, Json]:
 def _source_state(line: Line, name: str) -> str:
     if name in line.broken_sources:
         return "failed"
-    return "running" if name in line.running_sources else "dry"
+    return "running" if name in line.feed.running else "dry"
 
 
 def _sink(state: LaneState, dead: int) -> dict[str, Json]:

@@ -79,7 +79,7 @@ def answers(line: Line, file: Path) -> Mapping[str, Answer]:
 
     def dead(request: Request) -> Json:
         sink = request.get("sink")
-        return letters(line.journal.dead(None if sink is None else str(sink)))
+        return letters(line.dispatch.journal.dead(None if sink is None else str(sink)))
 
     return {"status": lambda _: status_of(line), "reload": reload, "dead letters": dead, "replay": replay}
 
@@ -103,7 +103,7 @@ def _wait(
             for line in lines:
                 said = f"the process holds {resident:.0f} MB, more than memory_mb = {min(limits):g}; it starts anew"
                 click.echo(f"{line.name}: {said}", err=True)
-                line.note("memory limit", said)
+                line.dispatch.logbook.write("memory limit", said)
             return True
     return False
 

@@ -155,7 +155,7 @@ def test_a_sink_that_has_changed_takes_over_and_one_that_comes_gets_what_follows
     more = '\n[plugins.second]\ntype = "./parts.py:Sink"\ntag = "c"\n'
     assert mill.reload(('Sink"', 'Sink"\ntag = "b"'), more=more) == ("plugins.sink.tag", "plugins.second added")
     assert mill.inspect("b")[0] == "a1"
-    mill.line.journal.wait_until_written(10)
+    mill.line.dispatch.journal.wait_until_written(10)
     assert [one[0] for one in parts.GOT["a"]] == ["a0"]
     assert mill.reload(('Sink"', 'Sink"\ntag = "b"')) == ("plugins.second removed",)
     assert mill.inspect("b")[0] == "a2"
@@ -165,8 +165,8 @@ def test_a_sink_that_has_changed_takes_over_and_one_that_comes_gets_what_follows
 
 def test_workers_and_limits_change_while_the_line_runs(mill: Mill) -> None:
     mill.reload(('name = "mill"', 'name = "mill"\nworkers = 3\nlane_mb = 7'))
-    assert mill.line.workers == 3
-    lane = mill.line.lane("sink")
+    assert mill.line.crew.count == 3
+    lane = mill.line.dispatch.lane("sink")
     assert lane is not None
     assert lane.limits.bytes == 7 * 1024 * 1024
     assert mill.inspect()[1] == Decision.FAIL
