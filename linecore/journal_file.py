@@ -18,6 +18,8 @@ from threading import RLock
 
 from linecore.packing import Packed
 
+LOCKED_S = 1.0  # how long opening waits for a lock: who has it keeps it, so long as it runs
+
 REMEMBERED = 16_384
 """Frames whose ids are kept after they were settled: more than can be on their way when a line is killed."""
 
@@ -271,8 +273,12 @@ class JournalFile:
     def _open(self) -> sqlite3.Connection:
         try:
             connection = self._connect()
-            problems = [str(row[0]) for row in connection.execute("PRAGMA quick_check")]
-            if problems == ["ok"]:
+            try:
+                sound = connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+            except BaseException:
+                connection.close()  # else its lock would keep the salvage out
+                raise
+            if sound:
                 return connection
             connection.close()
         except sqlite3.DatabaseError as error:
@@ -286,7 +292,10 @@ class JournalFile:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            ":memory:" if self.path is None else self.path, isolation_level=None, check_same_thread=False, timeout=5
+            ":memory:" if self.path is None else self.path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=LOCKED_S,
         )
         try:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -320,6 +329,7 @@ def _salvage(damaged: Path, into: sqlite3.Connection) -> int:
     """Copy the rows that can be read; what follows a damaged page of a table is given up."""
     taken = 0
     source = sqlite3.connect(damaged, isolation_level=None)
+    into.execute("BEGIN IMMEDIATE")  # one for all of them: each alone would wait for the disk
     try:
         for table in _TABLES:
             with suppress(sqlite3.Error):
@@ -328,4 +338,5 @@ def _salvage(damaged: Path, into: sqlite3.Connection) -> int:
                     taken += table == "entry"
     finally:
         source.close()
+        into.execute("COMMIT")
     return taken
