@@ -4,61 +4,99 @@ from __future__ import annotations
 
 import os
 
-# Looked at by OpenCV once, when it is loaded, and compared with a file's header before anything is allocated.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(16384 * 8192))
+from linecore.headers.header import MAX_PIXELS, Header
+
+# Looked at by OpenCV once, when it is loaded; the header has been compared with it by then.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from linecore.errors import ImageError
 from linecore.formats import ImageFormat, format_of
+from linecore.headers.bmp import read_bmp
+from linecore.headers.jpeg import read_jpeg
+from linecore.headers.png import read_png
+from linecore.headers.tiff import BLACK_IS_ZERO, COLOURS, RGB, TiffLayout, read_tiff
 from linecore.inspection import Image, read_only
+from linecore.orientation import upright
+from linecore.tiff import is_plain, read_pixels
 
 MAX_ENCODED_BYTES = 64 * 1024 * 1024
 """Line-scan frames of 8k x 4k pixels in 8-bit TIFF have 32 MiB; a file beyond twice that is a mistake or an attack."""
-
-_TAIL = 4096  # some cameras append metadata after the end marker
-
-
-def _problem(encoded: bytes) -> str | None:
-    """Say whether the file is of no known format, or ends too early: OpenCV would fill the rest with grey."""
-    match format_of(encoded):
-        case ImageFormat.JPEG:
-            return None if b"\xff\xd9" in encoded[-_TAIL:] else "the JPEG ends before its end marker"
-        case ImageFormat.PNG:
-            return None if b"IEND" in encoded[-_TAIL:] else "the PNG ends before its IEND chunk"
-        case ImageFormat.BMP:
-            declared = int.from_bytes(encoded[2:6], "little")
-            has = f"the BMP has {len(encoded)} of the {declared} bytes it declares"
-            return None if len(encoded) >= declared else has
-        case ImageFormat.TIFF:
-            return None
-        case None:
-            return "it is not a JPEG, PNG, BMP or TIFF file"
 
 
 def decode(encoded: bytes) -> Image:
     """Decode a JPEG, PNG, BMP or TIFF file.
 
-    Returns uint8 pixels, HxW for grey files and HxWx3 BGR for others, read-only, turned upright by its EXIF tag; deeper
-    pixels are scaled to 8 bits and transparency is left out.
+    Returns uint8 pixels, HxW for grey files and HxWx3 BGR for others, read-only, turned upright by its EXIF or TIFF
+    tag; of deeper pixels the upper 8 bits are taken, and transparency is left out.
 
-    A JPEG that was damaged in the middle is decoded all the same, with wrong pixels: its format has no checksum, and
-    OpenCV does not hand on what the decoder noticed.
+    Everything that the header tells is checked first, so that a file that is refused for its size costs nothing. A
+    damaged file is refused where its format or its decoder can tell: PNG and deflated TIFF have checksums, a JPEG is
+    refused when libjpeg warns, which it does for about every third flipped bit; TIFF packed by LZW or PackBits and BMP
+    have nothing to tell by, but that they are too short.
 
     Raises:
-        ImageError: empty, beyond 64 MiB or 134 megapixels, of another format, truncated, or damaged beyond decoding.
+        ImageError: empty, beyond 64 MiB, 65,535 pixels a side or 134 megapixels, of another format, of several pages,
+            truncated, or damaged.
     """
     if not encoded:
         raise ImageError("the file is empty")
     if len(encoded) > MAX_ENCODED_BYTES:
         raise ImageError(f"the file has {len(encoded)} bytes, the limit is {MAX_ENCODED_BYTES}")
-    if problem := _problem(encoded):
-        raise ImageError(problem)
+    match format_of(encoded):
+        case ImageFormat.JPEG:
+            return read_only(_jpeg(encoded, read_jpeg(encoded)))
+        case ImageFormat.PNG:
+            return read_only(_by_opencv(encoded, read_png(encoded)))
+        case ImageFormat.BMP:
+            return read_only(_by_opencv(encoded, read_bmp(encoded)))
+        case ImageFormat.TIFF:
+            return read_only(_tiff(encoded, read_tiff(encoded)))
+        case None:
+            if encoded[:4] in (b"II+\0", b"MM\0+"):
+                raise ImageError("it is a BigTIFF; a line takes TIFF files of the usual kind")
+            raise ImageError("it is not a JPEG, PNG, BMP or TIFF file")
+
+
+def _jpeg(encoded: bytes, header: Header) -> Image:
+    space = {1: "GRAY", 3: "BGR", 4: "CMYK"}[header.channels]
     try:
-        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_ANYCOLOR)
+        # Strict: what libjpeg only warns of are wrong pixels, and OpenCV keeps the warning to itself.
+        image = simplejpeg.decode_jpeg(encoded, space, strict=True)
+    except ValueError as error:
+        if "subsampling" in str(error):
+            raise ImageError("the JPEG samples its colours in a rare way; store it as 4:4:4, 4:2:2 or 4:2:0") from None
+        raise ImageError(f"the JPEG is damaged: {str(error).removeprefix('Corrupt JPEG data: ')}") from None
+    if header.channels == 4:
+        return _by_opencv(encoded, header)  # knows how Adobe's programs turn the inks over
+    return upright(image[..., 0] if header.channels == 1 else image, header.orientation)
+
+
+def _tiff(encoded: bytes, layout: TiffLayout) -> Image:
+    if is_plain(layout):
+        return upright(read_pixels(encoded, layout), layout.orientation)
+    if layout.samples != COLOURS[layout.photometric]:
+        raise ImageError("the TIFF has transparency and is neither plain nor deflated; store it without transparency")
+    if layout.bits == 16 and layout.photometric not in (BLACK_IS_ZERO, RGB):
+        raise ImageError("the TIFF has 16 bits of packed colours that are not RGB; store it plain or deflated")
+    return _by_opencv(encoded, Header(layout.width, layout.height))  # libtiff turns it upright
+
+
+def _by_opencv(encoded: bytes, header: Header) -> Image:
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error as error:
-        raise ImageError(f"it cannot be decoded: {str(error).strip().splitlines()[-1]}") from None
+        raise ImageError(f"it is damaged: {str(error).strip().splitlines()[-1]}") from None
     if image is None or not image.size:
         raise ImageError("it is damaged: OpenCV cannot decode it")
-    return read_only(image)
+    if sorted(image.shape[:2]) != sorted((header.height, header.width)):
+        raise ImageError(f"it is damaged: its {image.shape[1]} x {image.shape[0]} pixels are not those of its header")
+    if image.dtype == np.uint16:
+        image = np.right_shift(image.astype(np.uint16, copy=False), 8)
+    if image.ndim == 3 and header.channels == 1:
+        image = image[..., 0]
+    return upright(image.astype(np.uint8, copy=False), header.orientation)

@@ -1,13 +1,23 @@
+import io
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from linecore.decoding import MAX_ENCODED_BYTES, decode
 from linecore.errors import ImageError
 from linecore.inspection import Image
+from tests.linecore.encoded import COLOUR, DEEP, DEEP_COLOUR, GREY, NOISE, bmp, by_pillow, chunk, png, tiff
 
-GREY: Image = np.tile(np.arange(64, dtype=np.uint8), (48, 1))
-COLOUR: Image = np.dstack([GREY, GREY, 255 - GREY])
+JPEG = cv2.imencode(".jpg", NOISE)[1].tobytes()
+PNG = cv2.imencode(".png", NOISE)[1].tobytes()
+RGB = (DEEP_COLOUR >> 8).astype(np.uint8)
 
 
 def encode(suffix: str, image: Image) -> bytes:
@@ -30,18 +40,74 @@ def test_a_grey_jpeg_stays_grey() -> None:
     assert np.abs(decoded.astype(int) - GREY).max() < 10
 
 
-def test_16_bits_become_8() -> None:
-    deep = GREY.astype(np.uint16) * 256
-    decoded = decode(cv2.imencode(".png", deep)[1].tobytes())
-    assert decoded.dtype == np.uint8
-    assert np.array_equal(decoded, GREY)
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_of_16_bits_the_upper_8_are_taken(form: str) -> None:
+    assert np.array_equal(decode(by_pillow(DEEP, form)), DEEP >> 8)
+    suffix = ".png" if form == "PNG" else ".tiff"
+    assert np.array_equal(decode(encode(suffix, DEEP_COLOUR)), DEEP_COLOUR >> 8)
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP"])
+def test_transparency_is_left_out(form: str) -> None:
+    clear = np.dstack([RGB, NOISE])
+    assert np.array_equal(decode(by_pillow(clear, form)), RGB[..., ::-1])
+    if form != "BMP":
+        assert np.array_equal(decode(by_pillow(np.dstack([GREY, NOISE]), form)), GREY)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "BMP"])
+def test_a_palette_becomes_colours_and_a_grey_one_stays_grey(form: str) -> None:
+    picture = Picture.fromarray(RGB).quantize(32)
+    written = io.BytesIO()
+    picture.save(written, form)
+    assert np.array_equal(decode(written.getvalue()), np.array(picture.convert("RGB"))[..., ::-1])
+    grey = Picture.fromarray(NOISE).convert("P")
+    grey.putpalette([value for value in range(256) for _ in range(3)])
+    written = io.BytesIO()
+    grey.save(written, form)
+    assert np.array_equal(decode(written.getvalue()), NOISE)
+
+
+def test_a_cmyk_jpeg_looks_as_other_programs_show_it() -> None:
+    encoded = by_pillow(RGB, "JPEG", "CMYK", quality=100)
+    shown = np.array(Picture.open(io.BytesIO(encoded)).convert("RGB"))[..., ::-1]
+    assert np.abs(decode(encoded).astype(int) - shown).max() <= 2
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}], ids=str)
+def test_a_jpeg_has_the_pixels_that_opencv_gives_it(options: dict[str, Any]) -> None:
+    for pixels in (RGB, NOISE):
+        encoded = by_pillow(pixels, "JPEG", **options)
+        seen = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_ANYCOLOR)
+        assert seen is not None
+        assert np.array_equal(decode(encoded), seen)
+
+
+def test_an_interlaced_png_is_an_image_like_any_other() -> None:
+    # Adam7 of one pixel: a single pass.
+    plain = png(1, 1, packed=zlib.compress(b"\0\x80"))
+    header = plain[16:28] + b"\1"
+    interlaced = plain[:8] + chunk(b"IHDR", header) + plain[33:]
+    assert decode(interlaced).tolist() == [[128]]
+
+
+def test_a_bmp_may_have_its_first_row_first() -> None:
+    rows = np.pad(COLOUR, [(0, 0), (0, 0), (0, 0)])
+    assert np.array_equal(decode(bmp(64, -48, pixels=rows.tobytes())), COLOUR)
+    assert np.array_equal(decode(bmp(64, 48, pixels=rows[::-1].tobytes())), COLOUR)
+
+
+def test_what_follows_the_end_of_a_file_does_no_harm() -> None:
+    for encoded in (JPEG, PNG, encode(".bmp", NOISE), tiff(NOISE)):
+        assert np.array_equal(decode(encoded + b"camera settings" * 1000), decode(encoded))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tiff"])
 def test_a_truncated_file_is_refused_rather_than_filled_with_grey(suffix: str) -> None:
-    encoded = encode(suffix, COLOUR)
-    with pytest.raises(ImageError):
-        decode(encoded[: len(encoded) // 2])
+    encoded = encode(suffix, NOISE)
+    for length in range(1, len(encoded), 97):
+        with pytest.raises(ImageError):
+            decode(encoded[:length])
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a" + bytes(100), b"hello", bytes(MAX_ENCODED_BYTES + 1)])
@@ -50,8 +116,78 @@ def test_what_is_no_image_is_refused_with_a_reason(content: bytes) -> None:
         decode(content)
 
 
-def test_a_damaged_file_is_refused() -> None:
-    encoded = bytearray(encode(".png", COLOUR))
-    encoded[16:24] = bytes(8)  # width and height
-    with pytest.raises(ImageError):
-        decode(bytes(encoded))
+@pytest.mark.parametrize("mark", [b"II+\0", b"MM\0+"])
+def test_a_bigtiff_is_named(mark: bytes) -> None:
+    with pytest.raises(ImageError, match="it is a BigTIFF"):
+        decode(mark + bytes(100))
+
+
+@pytest.mark.parametrize(
+    ("encoded", "reason"),
+    [
+        (PNG[:50] + bytes([PNG[50] ^ 1]) + PNG[51:], "is damaged"),
+        (PNG[:29] + bytes(4) + PNG[33:], "is damaged"),  # the checksum of the header
+        (png(64, 48, packed=zlib.compress(bytes(1000))), "is damaged"),
+        (png(64, 48, packed=b""), "too few for 64 x 48"),
+        (png(4, 4, colour=3), "is damaged"),  # a palette image without its palette
+    ],
+)
+def test_a_damaged_png_is_refused(encoded: bytes, reason: str) -> None:
+    with pytest.raises(ImageError, match=reason):
+        decode(encoded)
+
+
+@pytest.mark.parametrize("pixels", [NOISE, RGB], ids=["grey", "colour"])
+def test_a_jpeg_that_lost_a_block_in_its_middle_is_refused(pixels: Image) -> None:
+    encoded = by_pillow(pixels, "JPEG", quality=95)
+    damaged = encoded[: len(encoded) // 2] + bytes(256) + encoded[len(encoded) // 2 + 256 :]
+    with pytest.raises(ImageError, match="the JPEG is damaged"):
+        decode(damaged)
+
+
+# What a refusal costs: the growth of the process's largest resident size, in KiB, after the libraries are loaded.
+COST = """
+import re, sys
+from pathlib import Path
+from linecore.decoding import decode
+from linecore.errors import ImageError
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+decode(Path(sys.argv[1]).read_bytes())
+before = peak()
+try:
+    decode(Path(sys.argv[2]).read_bytes())
+except ImageError as error:
+    print(peak() - before, error)
+"""
+
+
+def black_png(side: int) -> bytes:
+    """Write a PNG that really holds its pixels: 900 megapixels are less than a megabyte."""
+    packing = zlib.compressobj(1)
+    rows = bytes((side + 1) * 100)
+    packed = b"".join(packing.compress(rows) for _ in range(side // 100)) + packing.flush()
+    return png(side, side, packed=packed)
+
+
+BOMBS = {
+    "png": lambda: black_png(30_000),
+    "jpeg": lambda: JPEG.replace(b"\x00\x30\x00\x40", b"\x75\x30\x75\x30"),
+    "bmp": lambda: bmp(30_000, 30_000, bits=8, packing=1, pixels=bytes(1000)),
+    "tiff": lambda: tiff(None, packed=True, tags={256: 30_000, 257: 30_000, 278: 30_000}),
+    "a tile of a tiff": lambda: tiff(None, packed=True, tile=16, tags={322: 30_000, 323: 30_000}),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_decompression_bomb_costs_less_than_50_megabytes(name: str, tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(PNG)
+    (tmp_path / "bomb").write_bytes(BOMBS[name]())
+    command = [sys.executable, "-c", COST, str(tmp_path / "small"), str(tmp_path / "bomb")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    kilobytes, reason = done.stdout.rstrip("\n").split(" ", 1)
+    assert int(kilobytes) < 50_000
+    assert "30000 x 30000 pixels" in reason
+    assert "\n" not in reason
