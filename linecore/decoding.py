@@ -18,10 +18,10 @@ from linecore.formats import ImageFormat, format_of
 from linecore.headers.bmp import read_bmp
 from linecore.headers.jpeg import read_jpeg
 from linecore.headers.png import read_png
-from linecore.headers.tiff import BLACK_IS_ZERO, COLOURS, RGB, TiffLayout, read_tiff
+from linecore.headers.tiff import read_tiff
 from linecore.inspection import Image, read_only
 from linecore.orientation import upright
-from linecore.tiff import is_plain, read_pixels
+from linecore.tiff import read_pixels
 
 MAX_ENCODED_BYTES = 64 * 1024 * 1024
 """Line-scan frames of 8k x 4k pixels in 8-bit TIFF have 32 MiB; a file beyond twice that is a mistake or an attack."""
@@ -35,8 +35,8 @@ def decode(encoded: bytes) -> Image:
 
     Everything that the header tells is checked first, so that a file that is refused for its size costs nothing. A
     damaged file is refused where its format or its decoder can tell: PNG and deflated TIFF have checksums, a JPEG is
-    refused when libjpeg warns, which it does for about every third flipped bit; TIFF packed by LZW or PackBits and BMP
-    have nothing to tell by, but that they are too short.
+    refused when libjpeg warns, which it does for about every third flipped bit; an LZW or PackBits TIFF and a BMP have
+    nothing to tell by but their length.
 
     Raises:
         ImageError: empty, beyond 64 MiB, 65,535 pixels a side or 134 megapixels, of another format, of several pages,
@@ -54,7 +54,8 @@ def decode(encoded: bytes) -> Image:
         case ImageFormat.BMP:
             return read_only(_by_opencv(encoded, read_bmp(encoded)))
         case ImageFormat.TIFF:
-            return read_only(_tiff(encoded, read_tiff(encoded)))
+            layout = read_tiff(encoded)
+            return read_only(upright(read_pixels(encoded, layout), layout.orientation))
         case None:
             if encoded[:4] in (b"II+\0", b"MM\0+"):
                 raise ImageError("it is a BigTIFF; a line takes TIFF files of the usual kind")
@@ -73,16 +74,6 @@ def _jpeg(encoded: bytes, header: Header) -> Image:
     if header.channels == 4:
         return _by_opencv(encoded, header)  # knows how Adobe's programs turn the inks over
     return upright(image[..., 0] if header.channels == 1 else image, header.orientation)
-
-
-def _tiff(encoded: bytes, layout: TiffLayout) -> Image:
-    if is_plain(layout):
-        return upright(read_pixels(encoded, layout), layout.orientation)
-    if layout.samples != COLOURS[layout.photometric]:
-        raise ImageError("the TIFF has transparency and is neither plain nor deflated; store it without transparency")
-    if layout.bits == 16 and layout.photometric not in (BLACK_IS_ZERO, RGB):
-        raise ImageError("the TIFF has 16 bits of packed colours that are not RGB; store it plain or deflated")
-    return _by_opencv(encoded, Header(layout.width, layout.height))  # libtiff turns it upright
 
 
 def _by_opencv(encoded: bytes, header: Header) -> Image:

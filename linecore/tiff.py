@@ -1,29 +1,17 @@
-"""The pixels of a TIFF, read here and not by libtiff: OpenCV's way through it says nothing of damaged data."""
+"""The pixels of a TIFF, put together here and not by libtiff: OpenCV's way through it says nothing of damaged data."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from linecore.errors import ImageError
 from linecore.headers.directory import Numbers
-from linecore.headers.tiff import (
-    CMYK,
-    DEFLATE,
-    NONE,
-    OLD_DEFLATE,
-    PALETTE,
-    RGB,
-    WHITE_IS_ZERO,
-    TiffLayout,
-)
+from linecore.headers.tiff import CMYK, LZW, NONE, PACKBITS, PALETTE, RGB, WHITE_IS_ZERO, TiffLayout
 from linecore.inspection import Image, read_only
-
-
-def is_plain(layout: TiffLayout) -> bool:
-    """Say whether :func:`read_pixels` takes it: not packed, or by deflate."""
-    return layout.compression in (NONE, DEFLATE, OLD_DEFLATE)
+from linecore.lzw import unpack
 
 
 def read_pixels(encoded: bytes, layout: TiffLayout) -> Image:
@@ -37,32 +25,35 @@ def read_pixels(encoded: bytes, layout: TiffLayout) -> Image:
     planes = layout.samples if layout.separate else 1
     depth = layout.samples // planes
     pixels = np.empty((layout.height, layout.width, layout.samples), np.uint8)
-    number = 0
     for plane in range(planes):
+        contents = _contents(encoded, layout, plane, planes, layout.chunk_width * depth * layout.bits // 8)
         for top in range(0, layout.height, layout.chunk_height):
             for left in range(0, layout.width, layout.chunk_width):
-                chunk = _chunk(encoded, layout, number, depth, layout.height - top)
+                chunk = _samples(next(contents), layout, depth)
                 part = pixels[top : top + layout.chunk_height, left : left + layout.chunk_width]
                 part[..., plane : plane + depth] = chunk[: part.shape[0], : part.shape[1]]
-                number += 1
     return _colours(pixels, layout)
 
 
-def _chunk(encoded: bytes, layout: TiffLayout, number: int, depth: int, rows_left: int) -> Image:
-    """Return one tile or strip; the last strip may be shorter."""
-    row = layout.chunk_width * depth * layout.bits // 8
-    rows = layout.chunk_height if layout.tiled else min(layout.chunk_height, rows_left)
-    start = int(layout.offsets[number])
-    stored = memoryview(encoded)[start : start + int(layout.counts[number])]
-    content: bytes | memoryview = stored if layout.compression == NONE else _inflate(stored, row * layout.chunk_height)
-    if len(content) < row * rows:
-        raise ImageError(f"the TIFF is damaged: a part of it has {len(content)} of {row * rows} bytes")
-    dtype = np.dtype(f"{layout.order}u{layout.bits // 8}")
-    flat: Numbers = np.frombuffer(content, dtype, row * rows // dtype.itemsize)
-    chunk = flat.reshape(rows, layout.chunk_width, depth)
-    if layout.predictor == 2:
-        chunk = np.cumsum(chunk, axis=1, dtype=dtype.newbyteorder("="))
-    return read_only(chunk >> (layout.bits - 8))
+def _contents(encoded: bytes, layout: TiffLayout, plane: int, planes: int, row: int) -> Iterator[memoryview]:
+    """Yield the unpacked bytes of each tile or strip of a plane; the last strip may have fewer rows."""
+    number = len(layout.offsets) // planes
+    offsets = layout.offsets[plane * number : (plane + 1) * number].tolist()
+    counts = layout.counts[plane * number : (plane + 1) * number].tolist()
+    stored = memoryview(encoded)
+    parts = [stored[offset : offset + count] for offset, count in zip(offsets, counts, strict=True)]
+    rows = layout.chunk_height
+    last = rows if layout.tiled else (layout.height - 1) % rows + 1
+    if layout.compression in (LZW, PACKBITS):
+        unpacked = unpack(parts, layout.compression, row=row, rows=rows, last=last).reshape(-1).data
+        yield from (unpacked[start : start + row * rows] for start in range(0, len(unpacked), row * rows))
+        return
+    for at, part in enumerate(parts, 1):
+        needed = row * (last if at == number else rows)
+        content = part if layout.compression == NONE else memoryview(_inflate(part, row * rows))
+        if len(content) < needed:
+            raise ImageError(f"the TIFF is damaged: a part of it has {len(content)} of {needed} bytes")
+        yield content[:needed]
 
 
 def _inflate(stored: memoryview, most: int) -> bytes:
@@ -76,6 +67,16 @@ def _inflate(stored: memoryview, most: int) -> bytes:
     if not unpacking.eof:
         raise ImageError("the TIFF is damaged: a part of it does not end where it should")
     return content
+
+
+def _samples(content: memoryview, layout: TiffLayout, depth: int) -> Image:
+    """Return the samples of one tile or strip, uint8 of rows x columns x *depth*."""
+    dtype = np.dtype(f"{layout.order}u{layout.bits // 8}")
+    flat: Numbers = np.frombuffer(content, dtype)
+    chunk = flat.reshape(-1, layout.chunk_width, depth)
+    if layout.predictor == 2:
+        chunk = np.cumsum(chunk, axis=1, dtype=dtype.newbyteorder("="))
+    return read_only(chunk >> (layout.bits - 8))
 
 
 def _colours(pixels: Image, layout: TiffLayout) -> Image:

@@ -77,7 +77,7 @@ def _layout(page: Directory, size: int) -> TiffLayout:
         return found
 
     width, height = number(_WIDTH, 0), number(_HEIGHT, 0)
-    check_size("TIFF", width, height)
+    check_size("image", width, height)
     samples, compression = number(_SAMPLES, 1), number(_COMPRESSION, NONE)
     photometric, orientation = number(_PHOTOMETRIC, -1), number(ORIENTATION, 1)
     bits, formats = _distinct(page, _BITS), _distinct(page, _FORMAT)
@@ -109,7 +109,7 @@ def _layout(page: Directory, size: int) -> TiffLayout:
         raise ImageError("its pixels lie beyond the end of the file: it was cut off")
     needed = width * height * samples * max(bits) // 8
     stored = int(counts.sum(dtype="u8"))
-    check_room("TIFF", Header(width, height), stored, needed, _UNPACKED[compression])
+    check_room("image", Header(width, height), stored, needed, _UNPACKED[compression])
     return TiffLayout(
         width,
         height,

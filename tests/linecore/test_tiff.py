@@ -1,5 +1,9 @@
+import io
+
+import cv2
 import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from linecore.decoding import decode
 from linecore.errors import ImageError
@@ -48,14 +52,32 @@ def test_transparency_is_left_out() -> None:
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "packbits"])
 def test_packed_files_come_out_as_they_went_in(compression: str) -> None:
-    for pixels in (NOISE, COLOUR):
+    for pixels in (NOISE, COLOUR, DEEP, np.dstack([COLOUR, NOISE])):
         assert np.array_equal(decode(by_pillow(pixels, "TIFF", compression=compression)), expected(pixels))
+
+
+def test_packed_strips_tiles_and_predictors_are_taken_apart_alike() -> None:
+    for pixels in (NOISE, DEEP, DEEP_COLOUR):
+        shown = expected(pixels)[..., ::-1] if pixels.ndim == 3 else expected(pixels)  # OpenCV takes BGR
+        assert np.array_equal(decode(cv2.imencode(".tiff", pixels)[1].tobytes()), shown)  # LZW with a predictor
+    content = io.BytesIO()
+    Picture.fromarray(NOISE).save(content, "TIFF", compression="tiff_lzw", tiffinfo={278: 7})
+    assert np.array_equal(decode(content.getvalue()), NOISE)
+
+
+def test_packed_data_that_end_too_early_are_refused() -> None:
+    encoded = by_pillow(GREY, "TIFF", compression="tiff_lzw")
+    height, rows = (encoded.index(tag + b"\3\0\1\0\0\0\x30\0") for tag in (b"\1\1", b"\x16\1"))
+    taller = bytearray(encoded)
+    taller[height + 8] = taller[rows + 8] = 60
+    for damaged in (bytes(taller), encoded[:100] + bytes(200) + encoded[300:]):
+        with pytest.raises(ImageError, match="its packed data cannot be read"):
+            decode(damaged)
 
 
 @pytest.mark.parametrize(
     ("encoded", "reason"),
     [
-        (by_pillow(np.dstack([COLOUR, NOISE]), "TIFF", compression="tiff_lzw"), "has transparency"),
         (tiff(NOISE, packed=True, tags={317: 3}), "predictor 3"),
         (tiff(NOISE, tags={262: 3}), "a palette that does not have 256 colours"),
         (tiff(NOISE, tags={262: 3, 320: [1, 2, 3]}), "a palette that does not have 256 colours"),
