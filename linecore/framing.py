@@ -14,6 +14,7 @@ from linecore.clock import Clock
 from linecore.errors import ImageError
 from linecore.inspection import NOT_DECODED, Frame, Image, Part, Truth, read_only
 
+STREAMS = 10_000  # whose numbers are remembered; a sender that gives itself a new name each time must cost nothing
 LONGEST_KEY = 160  # characters; with the names of line and source an id stays under the 255 of the history's column
 
 STREAMS = 10_000  # whose numbers are remembered: names that change with each start must not fill the memory

@@ -12,9 +12,11 @@ from pydantic_core import from_json
 from linecore.errors import LinecoreError
 from linecore.framing import LONGEST_KEY
 from linecore.inspection import Part
+from linecore.text import printable
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_ID = LONGEST_KEY  # characters; a longer id would be shortened, and its acknowledgement not find its sender
+LONGEST_SENTENCE = 300  # characters; a refusal must not be as large as what it refuses
 
 Encoding = Literal["jpeg", "png", "bmp", "tiff", "raw"]
 
@@ -33,9 +35,16 @@ def _printable(text: str) -> str:
     return text
 
 
+def _in_our_time(at: datetime) -> datetime:
+    if not 1970 <= at.year <= 2999:  # the ends of the calendar cannot be turned into other time zones
+        raise ValueError("it must be in the years 1970 to 2999")
+    return at
+
+
 Side = Annotated[int, Field(ge=1, le=65_535)]  # pixels
-Text = Annotated[str, Field(min_length=1, max_length=200)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)]
+Sender = Annotated[str, Field(min_length=1, max_length=MAX_ID), AfterValidator(_printable)]
 
 
 class PartHeader(BaseModel):
@@ -63,7 +72,9 @@ class Header(BaseModel):
     encoding: Encoding
     shape: list[Side] | None = None
     dtype: Literal["uint8"] | None = None
-    captured_at: AwareDatetime | None = None
+    captured_at: Annotated[AwareDatetime, AfterValidator(_in_our_time)] | None = None
+    sender: Sender | None = None
+    sequence: Annotated[int, Field(ge=0, lt=2**63)] | None = None  # counts the frames of this sender
     part: PartHeader = PartHeader()
 
     @model_validator(mode="after")
@@ -115,7 +126,12 @@ def read_header(text: bytes) -> Header:
 
 
 def sentence(error: ValidationError) -> str:
-    """Say what the first mistake is."""
+    """Say what the first mistake is, on one line of plain text: it may repeat what a stranger has sent."""
+    said = printable(_first_mistake(error))
+    return said if len(said) <= LONGEST_SENTENCE else f"{said[: LONGEST_SENTENCE - 3]}..."
+
+
+def _first_mistake(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"]))
     if first["type"] == "missing":

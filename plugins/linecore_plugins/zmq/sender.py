@@ -9,9 +9,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
+from secrets import token_hex
 from types import TracebackType
 from typing import Self
 
@@ -20,8 +23,9 @@ import zmq
 from linecore.clock import Clock, SystemClock
 from linecore.errors import ConfigError
 from linecore.inspection import Image, Part
+from linecore.text import printable
 from linecore_plugins.zmq.address import WISH, is_address
-from linecore_plugins.zmq.header import MessageRefusedError
+from linecore_plugins.zmq.header import MAX_ID, MessageRefusedError
 from linecore_plugins.zmq.wire import NO_PART, Acknowledgement, FrameMessage
 
 
@@ -29,6 +33,7 @@ from linecore_plugins.zmq.wire import NO_PART, Acknowledgement, FrameMessage
 class _Pending:
     message: FrameMessage
     give_up: float  # on the monotonic clock
+    sent: bool
     send_again: float
     pause: float
 
@@ -38,10 +43,12 @@ class ZmqSender:
 
     Up to *window* frames are on their way at once. A frame without an answer is sent again under the same id after
     *resend_s* seconds, then after twice as long each time, and counts as unanswered after *timeout_s* seconds: it may
-    have been recorded all the same, and sending it once more later does no harm.
+    have been recorded all the same, and sending it once more later does no harm. Frames are numbered under the name
+    *sender*, by default one that no other sender has, so that the line can tell when some never came; a frame that is
+    sent again keeps its number, and a message that is numbered already keeps its own.
 
     Raises:
-        ConfigError: the address is none that ZeroMQ can connect to.
+        ConfigError: the address is none that ZeroMQ can connect to, or the sender's name is not fit for the header.
     """
 
     def __init__(
@@ -51,10 +58,15 @@ class ZmqSender:
         window: int = 16,
         resend_s: float = 5.0,
         timeout_s: float = 60.0,
+        sender: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not is_address(address):
             raise ConfigError(f"the address to send to is {address!r}; {WISH}")
+        if sender is not None and not (sender.isprintable() and 1 <= len(sender) <= MAX_ID):
+            raise ConfigError(f"the sender's name is {sender!r}; it must be 1 to {MAX_ID} printable characters")
+        self._sender = sender or f"{printable(socket.gethostname())[:64]}-{token_hex(4)}"
+        self._numbers = count()
         self._window = window
         self._resend_s = resend_s
         self._timeout_s = timeout_s
@@ -116,7 +128,11 @@ class ZmqSender:
         """Send frames, no faster than one every *interval_s* seconds, and yield the answers as they come."""
         next_at = self._clock.monotonic()
         for message in messages:
-            while len(self._pending) >= self._window or message.header.id in self._pending:
+            while (
+                len(self._pending) >= self._window
+                or message.header.id in self._pending
+                or not all(pending.sent for pending in self._pending.values())  # the next would overtake it: a gap
+            ):
                 yield from self._answers(None)
             while self._clock.monotonic() < next_at:
                 yield from self._answers(next_at)
@@ -129,7 +145,9 @@ class ZmqSender:
 
     def _start(self, message: FrameMessage) -> None:
         now = self._clock.monotonic()
-        pending = _Pending(message, now + self._timeout_s, now, self._resend_s)
+        if message.header.sequence is None:
+            message = message.numbered(message.header.sender or self._sender, next(self._numbers))
+        pending = _Pending(message, now + self._timeout_s, False, now, self._resend_s)
         self._pending[message.header.id] = pending
         self._send(pending, now)
 
@@ -139,6 +157,7 @@ class ZmqSender:
         except zmq.Again:  # the line takes nothing: what waits in the socket is on its way already
             pending.send_again = now + 0.1
         else:
+            pending.sent = True
             pending.send_again = now + pending.pause
             pending.pause = min(pending.pause * 2, 8 * self._resend_s)
 

@@ -13,19 +13,25 @@ from threading import Thread
 
 import zmq
 
+from linecore.clock import SystemClock
 from linecore_plugins.zmq.header import MessageRefusedError
-from linecore_plugins.zmq.wire import Acknowledgement, FrameMessage
+from linecore_plugins.zmq.wire import Acknowledgement, FrameMessage, wrong_count
 
 logger = logging.getLogger(__name__)
 
 LINGER_MS = 1000  # for the last answers, when the line stops
+PARTS_KEPT = 4  # an identity, an empty part, a header, an image: what follows is counted and let go
+QUIET_S = 10.0  # between two words about refused messages: a sender gone mad must not fill the disk with the log
+
+Envelope = tuple[bytes, ...]
+"""The parts that lead an answer back to its sender."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A message, and the envelope that leads back to its sender."""
 
-    envelope: tuple[bytes, ...]
+    envelope: Envelope
     message: FrameMessage
 
 
@@ -43,7 +49,10 @@ class ZmqServer:
     def __init__(self, bind: str, *, max_bytes: int, high_water: int) -> None:
         self._max_bytes = max_bytes
         self._deliveries: Queue[Delivery] = Queue(1)
-        self._answers: deque[tuple[bytes, ...]] = deque()
+        self._answers: deque[Envelope] = deque()
+        self._clock = SystemClock()
+        self._quiet_until = 0.0
+        self._unsaid = 0  # refusals since the last word
         self._taking = Flag()
         self._closing = Flag()
         self._context = zmq.Context()
@@ -90,7 +99,7 @@ class ZmqServer:
         self._wake()
         return delivery
 
-    def answer(self, envelope: tuple[bytes, ...], acknowledgement: Acknowledgement) -> None:
+    def answer(self, envelope: Envelope, acknowledgement: Acknowledgement) -> None:
         """Send an answer; from any thread. It is lost where the sender has gone: it will ask again."""
         self._answers.append((*envelope, acknowledgement.to_bytes()))
         self._wake()
@@ -132,17 +141,39 @@ class ZmqServer:
 
     def _receive(self) -> None:
         try:
-            parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            parts, further = self._read_parts()
         except zmq.Again:
             return
         # A REQ socket puts an empty part between its identity and the message, and wants it back.
         opening = 2 if len(parts) > 1 and not parts[1] else 1
         envelope = tuple(parts[:opening])
         try:
+            if further:
+                raise MessageRefusedError(wrong_count(len(parts) - opening + further))
             message = FrameMessage.from_parts(parts[opening:], self._max_bytes)
         except MessageRefusedError as error:
-            logger.warning("a message to %s is refused: %s", self.address, error)
+            self._say_refused(error)
             self.answer(envelope, Acknowledgement(error.frame_id, "refused", str(error)))
             return
         with suppress(Full):  # never: this thread alone puts, and has looked
             self._deliveries.put_nowait(Delivery(envelope, message))
+
+    def _read_parts(self) -> tuple[list[bytes], int]:
+        """Return the first parts of a message, and how many follow: nobody looks at those."""
+        parts, further = [self._socket.recv(zmq.NOBLOCK)], 0
+        while self._socket.getsockopt(zmq.RCVMORE):
+            part = self._socket.recv(zmq.NOBLOCK)
+            if len(parts) < PARTS_KEPT:
+                parts.append(part)
+            else:
+                further += 1
+        return parts, further
+
+    def _say_refused(self, error: MessageRefusedError) -> None:
+        now = self._clock.monotonic()
+        if now < self._quiet_until:
+            self._unsaid += 1
+            return
+        more = f" ({self._unsaid} more were refused before it)" if self._unsaid else ""
+        logger.warning("a message to %s is refused: %s%s", self.address, error, more)
+        self._quiet_until, self._unsaid = now + QUIET_S, 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from threading import Event as Flag
 from threading import Lock
@@ -18,7 +18,7 @@ from linecore.hookspecs import hookimpl
 from linecore.inspection import Frame
 from linecore.ledger import Outcome
 from linecore_plugins.zmq.address import WISH, is_address, is_local
-from linecore_plugins.zmq.server import Delivery, ZmqServer
+from linecore_plugins.zmq.server import Delivery, Envelope, ZmqServer
 from linecore_plugins.zmq.wire import Acknowledgement
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 REMEMBERED = 4096
 """Frames recorded last: one that is sent again because its answer was lost or late is answered, not inspected again."""
+
+IMPATIENCE = 64
+"""Messages of one frame that are answered at most: who sends it more often while it is on its way hears of the last."""
 
 
 class ZmqSource:
@@ -59,7 +62,7 @@ class ZmqSource:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._server: ZmqServer | None = None
-        self._waiting: dict[str, list[Delivery]] = {}  # id -> every message of a frame that is not settled
+        self._waiting: dict[str, deque[Envelope]] = {}  # id -> who waits to hear of a frame that is not settled
         self._recorded: OrderedDict[str, None] = OrderedDict()
         self._lock = Lock()
 
@@ -114,14 +117,14 @@ class ZmqSource:
         assert self._server is not None
         key = frame.id.removeprefix(f"{frame.line}/{frame.source}/")
         with self._lock:
-            deliveries = self._waiting.pop(key, [])
+            envelopes = self._waiting.pop(key, ())
             if outcome.recorded:
                 self._recorded[key] = None
                 if len(self._recorded) > REMEMBERED:
                     self._recorded.popitem(last=False)
         status: Literal["recorded", "dropped"] = "recorded" if outcome.recorded else "dropped"
-        for delivery in deliveries:
-            self._server.answer(delivery.envelope, Acknowledgement(key, status, outcome.dropped))
+        for envelope in envelopes:
+            self._server.answer(envelope, Acknowledgement(key, status, outcome.dropped))
 
     @hookimpl
     def stop(self) -> None:
@@ -134,10 +137,10 @@ class ZmqSource:
         key = delivery.message.header.id
         with self._lock:
             if key in self._waiting:
-                self._waiting[key].append(delivery)  # its sender was impatient: one settlement answers both
+                self._waiting[key].append(delivery.envelope)  # its sender was impatient: one settlement answers both
                 return False
             if key not in self._recorded:
-                self._waiting[key] = [delivery]
+                self._waiting[key] = deque([delivery.envelope], IMPATIENCE)
                 return True
         self._server.answer(delivery.envelope, Acknowledgement(key, "recorded"))
         return False
@@ -152,4 +155,6 @@ class ZmqSource:
             captured_at=message.header.captured_at,
             part=message.part,
             origin=self.address,
+            sequence=message.header.sequence,
+            stream=message.header.sender or "",
         )

@@ -6,7 +6,7 @@ A message is two parts, a JSON header and the image; the answer is one part, a J
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Literal, Self
 
@@ -19,6 +19,11 @@ from linecore_plugins.zmq.header import Header, MessageRefusedError, make_header
 
 NO_PART = Part()
 Status = Literal["recorded", "dropped", "refused", "unanswered"]
+
+
+def wrong_count(parts: int) -> str:
+    """Say what is wrong with a message of so many parts."""
+    return f"the message has {parts} parts; it must have two, a JSON header and an image"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +60,10 @@ class FrameMessage:
             raise MessageRefusedError(f"pixels are {image.dtype}; they must be uint8", frame_id)
         return cls(make_header(frame_id, "raw", part, captured_at, list(image.shape)), image.tobytes())
 
+    def numbered(self, sender: str, sequence: int) -> Self:
+        """Return the same frame as number *sequence*, from 0, of those that *sender* sends: the line tells a gap."""
+        return replace(self, header=self.header.model_copy(update={"sender": sender, "sequence": sequence}))
+
     def parts(self) -> list[bytes]:
         """Return the two parts as they go over the wire."""
         return [self.header.model_dump_json(exclude_defaults=True, exclude_none=True).encode(), self.payload]
@@ -67,9 +76,7 @@ class FrameMessage:
             MessageRefusedError: one sentence that says what is wrong with it.
         """
         if len(parts) != 2:
-            raise MessageRefusedError(
-                f"the message has {len(parts)} parts; it must have two, a JSON header and an image"
-            )
+            raise MessageRefusedError(wrong_count(len(parts)))
         header, payload = read_header(parts[0]), parts[1]
         if len(payload) > max_bytes:
             raise MessageRefusedError(
@@ -103,7 +110,7 @@ class FrameMessage:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What a line says of a frame: recorded (every durable sink holds it), dropped or refused, and then why.
+    """What a line says of a frame: recorded (it is on the line's disk), dropped or refused, and then why.
 
     "unanswered" never goes over the wire: a sender says it of a frame that the line has not answered in time.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import zmq
 from linecore.config import LineSettings
 from linecore.events import SourceConnected
 from linecore.hookspecs import hookimpl
-from linecore.inspection import Inspection
+from linecore.inspection import Classification, Frame
 from linecore.testing import PATIENCE_S, Always, Listener, grey, make_line
 from linecore_plugins.zmq.source import ZmqSource
 
@@ -24,29 +24,28 @@ ANY_PORT = "tcp://127.0.0.1:0"
 
 
 class Gate:
-    """A sink that lets no frame be judged before it is opened, and so none be stored."""
+    """A classifier that judges nothing before it is opened."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
-        self.stored: list[str] = []
+        self._judge = Always()
 
     @hookimpl
-    def classify(self) -> None:
-        """Wait, and leave it to the next."""
+    def classify(self, frame: Frame) -> Classification:
+        """Wait, and answer."""
         assert self.open.wait(PATIENCE_S)
-
-    @hookimpl
-    def record(self, inspections: Sequence[Inspection]) -> None:
-        """Store."""
-        self.stored += [one.frame.id for one in inspections]
+        return self._judge.classify(frame)
 
 
 @contextmanager
-def serving(sink: object, folder: Path, bind: str = ANY_PORT, **options: Any) -> Iterator[tuple[str, Listener]]:
+def serving(
+    sink: object, folder: Path, bind: str = ANY_PORT, judge: object = None, **options: Any
+) -> Iterator[tuple[str, Listener]]:
     """Run a line with one worker and room for one frame; yield the address that it listens on."""
     source = ZmqSource(ZmqSource.Config(bind=bind, **options))
-    settings = LineSettings(name="test", workers=1, intake=1)
-    line = make_line({"zmq": source, "sink": sink, "judge": Always()}, folder=folder, settings=settings)
+    settings = LineSettings(name="test", workers=1, intake=1, worker_timeout_s=60)
+    plugins = {"zmq": source, "judge": judge or Always(), "sink": sink}
+    line = make_line(plugins, folder=folder, settings=settings)
     listener = Listener(line)
     line.start()
     try:

@@ -50,7 +50,7 @@ def test_a_sender_outlives_a_restart_of_the_line(tmp_path: Path) -> None:
 
 
 KILLED = """
-import sys, threading
+import signal, sys
 from pathlib import Path
 from linecore import hookimpl
 from linecore.events import SourceConnected
@@ -63,11 +63,13 @@ class Rows:
         with open("rows", "a") as rows:
             rows.writelines(one.frame.id + "\\n" for one in inspections)
 
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 source = ZmqSource(ZmqSource.Config(bind=sys.argv[1]))
 line = make_line({"zmq": source, "judge": Always(), "sink": Rows()}, folder=Path.cwd())
 line.start()
 print(source.address, flush=True)
-threading.Event().wait()
+signal.sigwait([signal.SIGTERM])
+line.stop()
 """
 
 
@@ -90,7 +92,7 @@ def test_kill_9_of_the_line_loses_no_frame(tmp_path: Path) -> None:
             doomed.wait(PATIENCE_S)
             with line(address) as heir:
                 answered += answers
-                heir.kill()
+                heir.terminate()
     assert [one for one in answered if one.status != "recorded"] == []
     rows = (tmp_path / "rows").read_text().split()
     assert set(rows) == {f"test/zmq/{message.header.id}" for message in messages}

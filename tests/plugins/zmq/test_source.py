@@ -27,14 +27,14 @@ from linecore_plugins.zmq.wire import Acknowledgement, FrameMessage
 from tests.plugins.zmq.lines import PNG, Gate, answer, connected, serving
 
 
-def test_a_frame_is_acknowledged_when_it_is_safe(tmp_path: Path) -> None:
-    gate = Gate()
-    with serving(gate, tmp_path) as (address, _), connected(address) as bare:
+def test_a_frame_is_acknowledged_when_it_is_judged_and_safe(tmp_path: Path) -> None:
+    gate, sink = Gate(), Recorder()
+    with serving(sink, tmp_path, judge=gate) as (address, _), connected(address) as bare:
         bare.send_multipart([b'{"version": 1, "id": "a", "encoding": "png"}', PNG])
         assert not bare.poll(300)
         gate.open.set()
         assert answer(bare) == {"version": 1, "id": "a", "status": "recorded", "reason": None}
-    assert gate.stored == ["test/zmq/a"]
+    assert [one.frame.id for one in sink.inspections] == ["test/zmq/a"]
 
 
 def test_a_req_socket_is_answered_too(tmp_path: Path) -> None:
@@ -91,9 +91,13 @@ def test_a_wrong_message_is_refused_with_its_reason(tmp_path: Path, parts: list[
 
 
 def test_a_frame_sent_again_is_inspected_once_and_answered_each_time(tmp_path: Path) -> None:
-    gate = Gate()
+    gate, sink = Gate(), Recorder()
     message = FrameMessage.of_file("a", PNG).parts()
-    with serving(gate, tmp_path) as (address, listener), connected(address) as one, connected(address) as two:
+    with (
+        serving(sink, tmp_path, judge=gate) as (address, listener),
+        connected(address) as one,
+        connected(address) as two,
+    ):
         one.send_multipart(message)
         listener.wait_for(FrameCaptured)
         one.send_multipart(message)
@@ -103,13 +107,13 @@ def test_a_frame_sent_again_is_inspected_once_and_answered_each_time(tmp_path: P
         two.send_multipart(message)
         assert answer(two)["status"] == "recorded"
         assert len(listener.of(FrameCaptured)) == 1
-    assert gate.stored == ["test/zmq/a"]
+    assert [one.frame.id for one in sink.inspections] == ["test/zmq/a"]
 
 
 def test_a_sender_is_held_back_while_the_line_is_full(tmp_path: Path) -> None:
     gate = Gate()
     noise = np.random.default_rng(1).integers(0, 256, (1000, 1000), np.uint8)
-    with serving(gate, tmp_path, high_water=1) as (address, _), connected(address) as bare:
+    with serving(Recorder(), tmp_path, judge=gate, high_water=1) as (address, _), connected(address) as bare:
         bare.set(zmq.SNDHWM, 1)
         sent = 0
         while bare.poll(500, zmq.POLLOUT):
@@ -123,7 +127,7 @@ def test_a_sender_is_held_back_while_the_line_is_full(tmp_path: Path) -> None:
 def test_the_last_answers_go_out_while_the_line_stops(tmp_path: Path) -> None:
     gate = Gate()
     with ExitStack() as running:
-        address, listener = running.enter_context(serving(gate, tmp_path))
+        address, listener = running.enter_context(serving(Recorder(), tmp_path, judge=gate))
         with connected(address) as bare:
             bare.send_multipart(FrameMessage.of_file("a", PNG).parts())
             listener.wait_for(FrameCaptured)
