@@ -1,0 +1,1 @@
+"""NATS against a real server."""
