@@ -12,7 +12,9 @@ from linecore.line import Line
 DEPLOY = Path(__file__).parent.parent / "deploy"
 
 
-@pytest.mark.parametrize("path", sorted(DEPLOY.glob("lines/*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((*DEPLOY.glob("lines/*.toml"), *DEPLOY.glob("scale-out/*.toml"))), ids=lambda path: path.stem
+)
 def test_a_sample_line_makes_a_line(path: Path) -> None:
     secrets = dict.fromkeys(re.findall(r"\$\{(\w+)\}", path.read_text()), "secret")
     Line.from_config(load_config(path, secrets)).check_complete()

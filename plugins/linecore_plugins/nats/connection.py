@@ -180,7 +180,10 @@ class NatsConnection:
             if not session.cancelled():
                 session.result()
         except (nats.errors.Error, OSError) as error:
-            self._reason = sentence(error)
+            # To what is not permitted the server sends no answer, but a complaint beside it.
+            complaint = client.last_error
+            refused = complaint is not None and "permission" in str(complaint).lower()
+            self._reason = sentence(complaint if complaint is not None and refused else error)
         except ConfigError:
             raise
         except Exception as error:  # a mistake of the session's own must not end the thread unseen

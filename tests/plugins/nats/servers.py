@@ -66,7 +66,7 @@ class PrivateServer:
         if found is None:
             skip_or_fail("nats-server is not installed")
         assert found is not None
-        self._port = free_port()
+        self._host, self._port = host, free_port()
         store = ["-js", "-sd", str(folder / "jetstream")] if jetstream else []
         self._command = [found, *store, "-a", host, "-p", str(self._port), *arguments]
         self._log = folder / "nats-server.log"
@@ -80,7 +80,7 @@ class PrivateServer:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", self._port), 1).close()
+                socket.create_connection((self._host, self._port), 1).close()
                 return
             except OSError:
                 assert self._process.poll() is None, self._log.read_text()

@@ -68,14 +68,14 @@ def test_a_line_that_judges_may_forward_too(server: str, stream: str, tmp_path: 
 
 def test_a_frame_beyond_the_servers_limit_is_refused_with_its_sentence(server: str, stream: str) -> None:
     forwarder = NatsForwarder(NatsForwarder.Config(**options(server, stream)))
-    line = make_line({"left": Images([bytes(1_050_000)]), "forwarder": forwarder})
+    settings = LineSettings(name="edge", drain_timeout_s=0.1)
+    line = make_line({"left": Images([bytes(1_050_000)]), "forwarder": forwarder}, settings=settings)
     failed = Listener(line)
     line.start()
     error = failed.wait_for(SinkFailed)[0]
     assert isinstance(error, SinkFailed)
     assert error.error.startswith(TooLargeError.__name__)
     assert "raise max_payload in nats-server.conf" in error.error
-    line._settings.__dict__["drain_timeout_s"] = 0.1
     line.stop()
 
 
