@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tests.plugins.nats.servers import ask
 from tests.torture.network import Network
 
 WORKERS = ("worker-1", "worker-2")
+ROWS = sa.text("SELECT frame_id, config_hash FROM inspection")
 LIMIT_S = 600.0  # nothing here takes longer, unless it hangs
 
 EDGE = """
@@ -131,7 +133,7 @@ class Plant:
         """Return the frame and the configuration of each row."""
         try:
             with self._engine.connect() as connection:
-                found = connection.execute(sa.text("SELECT frame_id, config_hash FROM inspection"))
+                found = connection.execute(ROWS)
                 return [(str(frame), str(config)) for frame, config in found]
         except sa.exc.DBAPIError:  # no worker has made the tables yet
             return []
@@ -165,13 +167,12 @@ class Plant:
     def counts(self, frames: int, seconds: float, exits: tuple[int, ...]) -> Counts:
         """Count what there is at the end."""
         rows = self.rows()
-        by_config = {config: sum(1 for _, one in rows if one == config) for _, config in rows}
-        hashes = [self._hash(name) for name in WORKERS]
+        by_config = Counter(config for _, config in rows)
         return Counts(
             frames,
             len(rows),
             len({frame for frame, _ in rows}),
-            tuple(by_config.get(one, 0) for one in hashes),
+            tuple(by_config[self._hash(name)] for name in WORKERS),
             self.left("LINECORE_FRAMES"),
             self.left("LINECORE_FRAMES_DEAD"),
             round(seconds, 1),

@@ -77,6 +77,28 @@ def link_cut(
                 server.kill()
 
 
+def server_stopped(
+    folder: Path, images: Sequence[Path], *, frames: int = 2000, rate: float = 25.0, seconds: float = 60.0
+) -> Counts:
+    """Under load the NATS server is killed, and started again after *seconds*."""
+    with private_server(folder) as server, fresh_database("postgresql", folder) as database:
+        plant = Plant(folder, server.url, database)
+        nodes = [plant.serve(name) for name in (*WORKERS, "edge")]
+        with ended(nodes):
+            plant.wait_until_serving()
+            began = time.monotonic()
+            camera = plant.capture(images, frames, rate)
+            plant.wait_for(frames // 10)
+            server.kill()
+            threading.Event().wait(seconds)
+            server.start()
+            plant.wait_for(frames)
+            plant.wait_until_empty()
+            camera.join()
+            exits = stop(nodes)
+        return plant.counts(frames, time.monotonic() - began, exits)
+
+
 def neu_images() -> list[Path]:
     """Return the real pictures, class by class."""
     folder = Path(os.environ.get("LINECORE_NEU", ROOT / ".." / "shared" / "data" / "neu"))
@@ -90,6 +112,7 @@ def main() -> None:
         "two workers, one killed half way": lambda folder: two_workers_one_killed(folder, images),
         "link of a worker cut for 20 s": lambda folder: link_cut(folder, images, "worker-1"),
         "link of the camera node cut for 20 s": lambda folder: link_cut(folder, images, "edge"),
+        "server stopped for 60 s": lambda folder: server_stopped(folder, images),
     }
     for name, proof in proofs.items():
         with tempfile.TemporaryDirectory() as folder:

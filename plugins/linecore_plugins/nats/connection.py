@@ -169,8 +169,7 @@ class NatsConnection:
             self._tried()
 
         try:
-            await log_in(client, self._options, self._key, ended)
-            session = asyncio.ensure_future(self._session(client, is_ready))
+            session = asyncio.ensure_future(self._connect_and_work(client, ended, is_ready))
             closed = asyncio.ensure_future(ended.wait())
             await asyncio.wait([session, closed, closing], return_when=asyncio.FIRST_COMPLETED)
             closed.cancel()
@@ -194,6 +193,10 @@ class NatsConnection:
                 self._client = None
             await _let_go(client)
         return ready
+
+    async def _connect_and_work(self, client: Client, ended: asyncio.Event, ready: Ready) -> None:
+        await log_in(client, self._options, self._key, ended)
+        await self._session(client, ready)
 
 
 async def _let_go(client: Client) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from threading import Event as Flag
 from threading import Lock
 from typing import Any
 
@@ -23,7 +24,7 @@ from linecore_plugins.nats.connection import NatsConnection, Ready
 logger = logging.getLogger(__name__)
 
 ACK, NAK, TERM, PROGRESS = b"+ACK", b"-NAK", b"+TERM", b"+WPI"
-FETCH_S = 2.0  # how long the server holds a request while there is nothing; after a silent loss the next one is asked
+FETCH_S = 1.0  # how long the server holds a request while there is nothing; after a silent loss the next one is asked
 
 
 @dataclass(eq=False, slots=True)
@@ -61,6 +62,8 @@ class Deliveries:
         self._unsent: list[tuple[str, bytes]] = []  # answers that found no connection: subject and payload
         self._lock = Lock()
         self._wanted = False
+        self._idle = Flag()  # no request is with the server
+        self._idle.set()
         self._room: asyncio.Event | None = None  # of the session that runs now
         self._connection: NatsConnection
 
@@ -98,7 +101,8 @@ class Deliveries:
         self._answer(delivery, NAK + delay)
 
     def give_back_all(self) -> None:
-        """Let any worker have what is still held."""
+        """Let any worker have what is still held, once nothing more can come."""
+        self._idle.wait(FETCH_S + 1)
         with self._lock:
             held = list(self._held)
         for delivery in held:
@@ -126,16 +130,19 @@ class Deliveries:
         renewing = asyncio.ensure_future(self._renew(client))
         try:
             while True:
+                room.clear()
+                self._idle.clear()  # before the question, so that who stops asking knows whether to wait
                 if not self._has_room():
-                    room.clear()
-                    if not self._has_room():  # it may have come meanwhile
-                        await room.wait()
+                    self._idle.set()
+                    await room.wait()
                     continue
                 try:
                     (message,) = await subscription.fetch(1, timeout=FETCH_S)
+                    self._take(message)
                 except nats.errors.TimeoutError:
                     continue
-                self._take(message)
+                finally:
+                    self._idle.set()
         finally:
             renewing.cancel()
             self._room = None
@@ -144,6 +151,8 @@ class Deliveries:
     async def _give_back_rest(self, client: Client, subscription: JetStreamContext.PullSubscription) -> None:
         """Let another worker have at once what has arrived and was not taken."""
         with suppress(nats.errors.Error, OSError):
+            if client.is_connected:
+                await client.flush(1)  # what the server sent before has arrived then
             while client.is_connected and subscription.pending_msgs:
                 for message in await subscription.fetch(1, timeout=0.1):
                     await client.publish(message.reply, NAK)
@@ -194,5 +203,6 @@ class Deliveries:
             now = time.monotonic()
             for delivery in held:
                 if now - delivery.taken_at < self._hold_s:
-                    await client.publish(delivery.message.reply, PROGRESS)
+                    with suppress(nats.errors.Error, OSError):  # the session ends with the connection
+                        await client.publish(delivery.message.reply, PROGRESS)
             await asyncio.sleep(self._ack_wait_s / 3)

@@ -10,7 +10,7 @@ from pydantic import Field
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Inspection
 from linecore_plugins.nats.access import ServerOptions
-from linecore_plugins.nats.message import frame_message
+from linecore_plugins.nats.message import frame_message, subject_token
 from linecore_plugins.nats.outbox import Letter
 from linecore_plugins.nats.sending import StreamSender
 from linecore_plugins.nats.streams import MEGABYTE, Name, StreamOptions, Subject, WantedStream
@@ -70,4 +70,4 @@ class NatsForwarder:
 
     def _letter(self, inspection: Inspection) -> Letter:
         headers, payload = frame_message(inspection.frame, raw=self.config.raw)
-        return Letter(f"{self.config.subject}.{inspection.frame.line}", headers, payload)
+        return Letter(f"{self.config.subject}.{subject_token(inspection.frame.line)}", headers, payload)

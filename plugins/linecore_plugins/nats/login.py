@@ -14,7 +14,7 @@ from linecore_plugins.nats.access import ServerOptions, connect_arguments
 from linecore_plugins.nats.trouble import sentence
 
 PING_S = 5  # a link that was cut without a word is noticed after some three of these
-CONNECT_S = 5
+CONNECT_S = 5  # at most
 
 
 async def log_in(client: Client, options: ServerOptions, key: str, ended: asyncio.Event) -> None:
@@ -60,7 +60,7 @@ async def log_in(client: Client, options: ServerOptions, key: str, ended: asynci
             allow_reconnect=False,
             max_reconnect_attempts=1,
             reconnect_time_wait=0,  # between two servers of the list
-            connect_timeout=CONNECT_S,
+            connect_timeout=max(1, int(min(CONNECT_S, options.timeout_s))),
             ping_interval=PING_S,
             max_outstanding_pings=2,
             error_cb=failed,

@@ -142,6 +142,11 @@ def read_frame(headers: dict[str, str] | None, payload: bytes) -> Frame:
     )
 
 
+def subject_token(line: str) -> str:
+    """Return a line's name as one token of a subject, where a dot would begin the next one."""
+    return line.replace(".", "_")
+
+
 def message_id(key: str) -> str:
     """Return what the server knows a message by; ids as the folder and the camera make them stay as they are."""
     return quote(key, safe="/@:~+=,!()", errors="backslashreplace")

@@ -19,10 +19,11 @@ AT_ONCE_BYTES = 1024 * 1024  # a slow link must get this through within the opti
 AT_ONCE = 200
 REMEMBERED = 10_000
 EXPECTED_STREAM = "Nats-Expected-Stream"
+STREAM_TAKES_LESS = 10054  # the server's error code for a message beyond the stream's own limit
 
 
 class TooLargeError(LinecoreError):
-    """A message is larger than the server allows."""
+    """A message is larger than the server, or the stream, allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Outbox:
 
         Raises:
             ConnectionFailedError: the server is away, or full; the same letters must come again.
-            TooLargeError: the server would never take one of them.
+            TooLargeError: one of them would never be taken.
         """
         new = [one for one in letters if one.headers[MESSAGE_ID] not in self._held]
         while new:
@@ -93,5 +94,7 @@ class Outbox:
         if (answer.headers or {}).get("Status") == "503":
             raise ConnectionFailedError(f"the stream {self._stream} does not answer")
         error = json.loads(answer.data).get("error")
+        if error and error.get("err_code") == STREAM_TAKES_LESS:
+            raise TooLargeError(f"the stream {self._stream} takes no message of that size; raise its max_msg_size")
         if error:  # full, without a leader, or sealed: it may take them later
             raise ConnectionFailedError(f"the stream {self._stream} takes nothing: {error.get('description')}")

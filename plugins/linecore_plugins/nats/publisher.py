@@ -14,7 +14,7 @@ from linecore.inspection import Decision, Inspection
 from linecore.log import LogEntry
 from linecore.messages import Json, alarm_message, inspection_message, text, time_text
 from linecore_plugins.nats.access import ServerOptions
-from linecore_plugins.nats.message import MESSAGE_ID, message_id
+from linecore_plugins.nats.message import MESSAGE_ID, message_id, subject_token
 from linecore_plugins.nats.outbox import Letter
 from linecore_plugins.nats.sending import StreamSender
 from linecore_plugins.nats.streams import Name, StreamOptions, Subject, WantedStream
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class NatsPublisher:
     """Publishes inspections without their pictures, alarms and log entries, for any number of readers.
 
-    Subjects are `<subject>.<line>.inspection`, `.alarm` and `.log`. The server drops what it is sent twice.
+    Subjects are `<subject>.<line>.inspection`, `.alarm` and `.log`, a line's dots as underscores. The server drops what
+    it is sent twice.
     """
 
     durable = True
@@ -92,7 +93,7 @@ class NatsPublisher:
 
     def _letter(self, line: str, kind: str, key: str, message: Mapping[str, Json]) -> Letter:
         headers = {MESSAGE_ID: message_id(f"{kind}:{key}")}
-        return Letter(f"{self.config.subject}.{line}.{kind}", headers, json.dumps(message).encode())
+        return Letter(f"{self.config.subject}.{subject_token(line)}.{kind}", headers, json.dumps(message).encode())
 
 
 def _log_message(entry: LogEntry) -> dict[str, Json]:

@@ -55,7 +55,7 @@ class StreamSender:
 
         Raises:
             ConnectionFailedError: the server is away, or full; the same letters must come again.
-            TooLargeError: the server would never take one of them.
+            TooLargeError: one of them would never be taken.
         """
         self._outbox.publish(self._connection, letters, timeout_s=self._options.timeout_s)
 

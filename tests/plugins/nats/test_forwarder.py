@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from nats.aio.client import Client
+from nats.js.api import DiscardPolicy, RetentionPolicy, StreamConfig
 
 from linecore.config import LineSettings
 from linecore.errors import ConfigError, ConnectionFailedError
@@ -17,7 +19,7 @@ from linecore.testing import Always, Images, Listener, Recorder, grey, make_line
 from linecore_plugins.nats.forwarder import NatsForwarder
 from linecore_plugins.nats.outbox import TooLargeError
 from tests.plugins.nats.lines import forward, frame_ids, left_in, options, pictures, wait_until, worker
-from tests.plugins.nats.servers import private_server
+from tests.plugins.nats.servers import ask, private_server
 
 
 def received(url: str, stream: str, folder: Path) -> list[Any]:
@@ -77,6 +79,30 @@ def test_a_frame_beyond_the_servers_limit_is_refused_with_its_sentence(server: s
     assert error.error.startswith(TooLargeError.__name__)
     assert "raise max_payload in nats-server.conf" in error.error
     line.stop()
+
+
+def test_a_frame_beyond_the_streams_own_limit_is_refused_with_its_sentence(server: str, stream: str) -> None:
+    async def make(client: Client) -> None:
+        subjects = [f"{stream.lower()}.>"]
+        config = StreamConfig(stream, subjects=subjects, max_msg_size=2000, retention=RetentionPolicy.WORK_QUEUE)
+        await client.jetstream().add_stream(config.evolve(discard=DiscardPolicy.NEW))
+
+    ask(server, make)
+    forwarder = NatsForwarder(NatsForwarder.Config(**options(server, stream)))
+    settings = LineSettings(name="edge", drain_timeout_s=0.1)
+    line = make_line({"left": Images([bytes(3000)]), "forwarder": forwarder}, settings=settings)
+    failed = Listener(line)
+    line.start()
+    error = failed.wait_for(SinkFailed)[0]
+    assert isinstance(error, SinkFailed)
+    assert error.error == f"TooLargeError: the stream {stream} takes no message of that size; raise its max_msg_size"
+    line.stop()
+
+
+def test_a_dot_in_a_lines_name_is_none_in_its_subject(server: str, stream: str, tmp_path: Path) -> None:
+    forwarder = NatsForwarder(NatsForwarder.Config(**options(server, stream)))
+    run(make_line({"left": Images([grey()]), "forwarder": forwarder}, settings=LineSettings(name="mill..1.")))
+    assert [frame.line for frame in received(server, stream, tmp_path)] == ["mill..1."]
 
 
 def test_a_server_that_takes_less_than_the_largest_frame_is_refused_at_start(server: str, stream: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
 
 from linecore.errors import ConfigError
-from linecore.events import FrameCaptured, SourceConnected, SourceDisconnected
+from linecore.events import FrameCaptured, PluginFailed, SourceConnected, SourceDisconnected
 from linecore.inspection import Decision, Frame, Part
 from linecore.ledger import Outcome
 from linecore.line import Line
@@ -317,3 +318,15 @@ def test_subjects_of_another_stream_are_refused(server: str, stream: str, tmp_pa
 def test_a_server_without_jetstream_is_refused(tmp_path: Path) -> None:
     with private_server(tmp_path, jetstream=False) as server:
         assert "no JetStream; start it with -js" in refusal(server.url, "S", tmp_path)
+
+
+def test_a_line_stops_while_a_server_says_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"nats://127.0.0.1:{silent.getsockname()[1]}"
+        line = worker(url, "S", Recorder(durable=True), tmp_path, timeout_s=1, retry_max_s=0.05)
+        listener = Listener(line)
+        line.start()
+        reason = listener.wait_for(SourceDisconnected)[0]
+        assert isinstance(reason, SourceDisconnected) and reason.reason == "no answer in time"
+        line.stop()
+        assert not listener.of(PluginFailed)
