@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from linecore.inspection import NOT_DECODED, Frame, Image, Part, Truth, read_only
-from linecore.messages import text
+from linecore.text import printable
 from linecore_plugins.zmq.header import MAX_HEADER_BYTES, MessageRefusedError, PartHeader, Side, sentence
 
 HEADER = "Linecore-Frame"
@@ -25,6 +25,13 @@ def _printable(value: str) -> str:
     if not value.isprintable():
         raise ValueError("it must be printable: no line breaks, tabs or control characters")
     return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it must be a time that UTC has too") from None
 
 
 Plain = AfterValidator(_printable)
@@ -49,13 +56,13 @@ class FrameHeader(BaseModel):
     line: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     source: Annotated[str, Field(min_length=1, max_length=64), Plain]
     sequence: Annotated[int, Field(ge=0, le=2**62)]
-    captured_at: AwareDatetime
+    captured_at: Annotated[AwareDatetime, AfterValidator(_in_utc)]
     encoding: Literal["file", "raw"]  # a JPEG, PNG, BMP or TIFF file, or uint8 pixels row by row
     shape: list[Side] | None = None
     part: PartHeader = PartHeader()
-    origin: Annotated[str, Field(max_length=4096)] | None = None
+    origin: Annotated[str, Field(max_length=4096), Plain] | None = None
     truth: TruthHeader | None = None
-    unfit: Annotated[str, Field(min_length=1, max_length=1000)] | None = None  # why it must not be judged
+    unfit: Annotated[str, Field(min_length=1, max_length=1000), Plain] | None = None  # why it must not be judged
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -95,9 +102,9 @@ def frame_message(frame: Frame, *, raw: bool = False) -> tuple[dict[str, str], b
             encoding="file" if shape is None else "raw",
             shape=shape,
             part=PartHeader(**asdict(frame.part)),
-            origin=None if frame.origin is None else text(frame.origin),
+            origin=None if frame.origin is None else printable(frame.origin)[:4096],
             truth=None if truth is None else TruthHeader(label=truth.label, boxes=truth.boxes),
-            unfit=frame.unfit,
+            unfit=None if frame.unfit is None else printable(frame.unfit)[:1000] or "unfit",
         )
     except ValidationError as error:
         raise MessageRefusedError(f"{frame.id!r} cannot be sent: {sentence(error)}", frame.id) from None
@@ -132,7 +139,7 @@ def read_frame(headers: dict[str, str] | None, payload: bytes) -> Frame:
         line=header.line,
         source=header.source,
         sequence=header.sequence,
-        captured_at=header.captured_at.astimezone(UTC),
+        captured_at=header.captured_at,
         image=image,
         encoded=payload if header.shape is None else None,
         part=Part(**header.part.model_dump()),
