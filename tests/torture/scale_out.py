@@ -36,7 +36,7 @@ def two_workers_one_killed(folder: Path, images: Sequence[Path], *, frames: int 
             plant.wait_for(frames // 2)
             first.kill()
             plant.wait_for(frames)
-            plant.wait_until_empty()
+            plant.wait_until_done()
             camera.join()
             exits = stop([second, edge])
         return plant.counts(frames, time.monotonic() - began, exits)
@@ -56,8 +56,8 @@ def link_cut(
         target = make_url(database)
         server = PrivateServer(folder, host=net.hub)
         with relay(net.hub, (target.host or "127.0.0.1", target.port or 5432)) as port:
-            server.start()
             try:
+                server.start()
                 plant = Plant(folder, server.url, database, reached_at=(net.hub, port))
                 nodes = [plant.serve(name, net) for name in (*WORKERS, "edge")]
                 with ended(nodes):
@@ -69,7 +69,7 @@ def link_cut(
                     threading.Event().wait(seconds)
                     net.mend(cut)
                     plant.wait_for(frames)
-                    plant.wait_until_empty()
+                    plant.wait_until_done()
                     camera.join()
                     exits = stop(nodes)
                 return plant.counts(frames, time.monotonic() - began, exits)
@@ -93,7 +93,7 @@ def server_stopped(
             threading.Event().wait(seconds)
             server.start()
             plant.wait_for(frames)
-            plant.wait_until_empty()
+            plant.wait_until_done()
             camera.join()
             exits = stop(nodes)
         return plant.counts(frames, time.monotonic() - began, exits)

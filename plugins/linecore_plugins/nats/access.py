@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import ssl
+from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -14,7 +15,20 @@ from linecore.errors import ConfigError
 from linecore_plugins.zmq.address import is_local
 
 _WISH = "it must look like nats://127.0.0.1:4222 or tls://HOST:4222, several separated by commas"
+_CREDENTIALS = re.compile(
+    r"-BEGIN NATS USER JWT-+\s+\S+\s+-+END NATS USER JWT-.*-BEGIN USER NKEY SEED-+\s+SU\S+\s+-+END USER NKEY SEED-",
+    re.DOTALL,
+)
 _URL = re.compile(r"(nats|tls)://([^\s,/@]*@)?(\[[0-9a-fA-F:.]+\]|[^\s,/@:\[\]]+)(:\d{1,5})?/?")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Login:
+    """A name and its password, or a token, or nothing."""
+
+    user: str | None = None
+    password: str | None = None
+    token: str | None = None
 
 
 class ServerOptions(BaseModel):
@@ -64,13 +78,24 @@ class ServerOptions(BaseModel):
 
     @property
     def servers(self) -> list[str]:
-        """The addresses, with the passwords in them."""
-        return _split(self.url)
+        """The addresses, without names and passwords."""
+        return [re.sub(r"//[^/@]*@", "//", one) for one in _split(self.url)]
 
     @property
     def address(self) -> str:
-        """The addresses for a person: without names and passwords."""
-        return ",".join(re.sub(r"//[^/@]*@", "//", one) for one in self.servers)
+        """The addresses for a person."""
+        return ",".join(self.servers)
+
+    @property
+    def login(self) -> Login:
+        """What the table, or else its first address, says to log in with."""
+        if self.user is not None or self.token is not None:
+            return Login(self.user, self.password, self.token)
+        url = urlsplit(_split(self.url)[0])
+        if url.username is None:
+            return Login()
+        name = unquote(url.username)
+        return Login(token=name) if url.password is None else Login(name, unquote(url.password))
 
     @property
     def uses_tls(self) -> bool:
@@ -90,7 +115,7 @@ def check_access(options: ServerOptions, key: str) -> None:
     Raises:
         ConfigError: one sentence that begins with *key*.
     """
-    hosts = [re.sub(r"^\w+://([^/@]*@)?", "tcp://", one) for one in options.servers]
+    hosts = [re.sub(r"^\w+://", "tcp://", one) for one in options.servers]
     exposed = [one for one in hosts if not is_local(one if re.search(r":\d+/?$", one) else f"{one}:4222")]
     if exposed and not options.uses_tls and not options.allow_plaintext:
         raise ConfigError(
@@ -100,6 +125,11 @@ def check_access(options: ServerOptions, key: str) -> None:
     for name, path in files.items():
         if path is not None and not path.is_file():
             raise ConfigError(f"{key}.{name} is '{path}', which does not exist; name a file")
+    # The client would look for the end of a file of another kind for ever.
+    if options.credentials is not None and not _CREDENTIALS.search(options.credentials.read_text(errors="replace")):
+        raise ConfigError(
+            f"{key}.credentials is '{options.credentials}', which holds no JWT and nkey; name a .creds file"
+        )
 
 
 def connect_arguments(options: ServerOptions, key: str) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class NatsConnection:
         self._tasks: set[asyncio.Future[None]] = set()  # the loop itself holds tasks weakly
         self._loop: asyncio.AbstractEventLoop
         self._closing: asyncio.Event
-        self._thread = Thread(target=lambda: asyncio.run(self._main()), name=f"nats {key}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"nats {key}", daemon=True)
 
     def open(self) -> None:
         """Try for the first time. A server that is away is no failure: it is tried again for ever.
@@ -126,6 +126,14 @@ class NatsConnection:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             logger.debug("%s: a message was not sent: %s", self._key, error)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:
+            if self._first.done():
+                raise
+            self._first.set_exception(error)  # who opens the connection must not wait for ever
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -208,5 +216,5 @@ async def _let_go(client: Client) -> None:
         logger.debug("what was published last may not have arrived", exc_info=True)
     try:
         await asyncio.wait_for(client.close(), FLUSH_S)
-    except (nats.errors.Error, OSError, AttributeError, TimeoutError):  # AttributeError: it was never connected
+    except (nats.errors.Error, OSError, AttributeError, AssertionError):  # the last two: it was never connected
         logger.debug("closing a NATS connection failed", exc_info=True)

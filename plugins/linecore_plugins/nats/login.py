@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable
 
 import nats.errors
+import nkeys
 from nats.aio.client import Client
 
 from linecore.errors import ConfigError
@@ -50,12 +51,13 @@ async def log_in(client: Client, options: ServerOptions, key: str, ended: asynci
 
         return show if value is not None else None
 
+    login = options.login
     try:
         await client.connect(
             **connect_arguments(options, key),
-            user=secret(options.user),
-            password=secret(options.password),
-            token=secret(options.token),
+            user=secret(login.user),
+            password=secret(login.password),
+            token=secret(login.token),
             name=f"linecore {key}",
             allow_reconnect=False,
             max_reconnect_attempts=1,
@@ -66,6 +68,10 @@ async def log_in(client: Client, options: ServerOptions, key: str, ended: asynci
             error_cb=failed,
             closed_cb=closed,
         )
+    except nkeys.NkeysError:
+        named = "nkey" if options.nkey is not None else "credentials"
+        path = options.nkey if options.nkey is not None else options.credentials
+        raise ConfigError(f"{key}.{named} is '{path}', which holds no seed of an nkey; name another file") from None
     except nats.errors.NoServersError:
         raise seen[-1] from None
     except ssl.SSLError as error:

@@ -70,6 +70,16 @@ def left_in(url: str, stream: str) -> int:
     return ask(url, look)
 
 
+def pending_in(url: str, stream: str) -> int:
+    """Return how many messages no worker has had, or still holds; a killed server may keep one that is done."""
+
+    async def look(client: Client) -> int:
+        info = await client.jetstream().consumer_info(stream, "linecore")
+        return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
+
+    return ask(url, look)
+
+
 def ack_pending(url: str, stream: str) -> int:
     """Return how many messages the workers of a stream hold."""
 

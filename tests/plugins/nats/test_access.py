@@ -41,7 +41,7 @@ def test_options_that_do_not_fit_together_are_refused(table: dict[str, Any], wis
 def test_secrets_are_not_shown() -> None:
     options = ServerOptions(url="nats://me:hidden@127.0.0.1:4222,nats://hidden@[::1]")
     assert options.address == "nats://127.0.0.1:4222,nats://[::1]"
-    assert "hidden" not in repr(options)
+    assert "hidden" not in repr(options) + repr(options.login)
     assert "hidden" not in repr(NatsSource.Config(user="a", password="hidden"))
 
 
@@ -102,6 +102,11 @@ def test_an_nkey_lets_in(tmp_path: Path) -> None:
     conf.write_text(f"authorization {{ users = [ {{ nkey: {public} }} ] }}\n")
     with private_server(tmp_path, "-c", str(conf)) as server:
         connects(tmp_path, server.url, nkey=tmp_path / "line.nk")
+        for content in ("", "garbage", "-----BEGIN USER NKEY SEED-----"):
+            (tmp_path / "no.nk").write_text(content)
+            for key, holds in (("nkey", "seed of an nkey"), ("credentials", "JWT and nkey")):
+                sentence = refusal(tmp_path, server.url, **{key: tmp_path / "no.nk"})
+                assert f"plugins.nats.{key} is '{tmp_path / 'no.nk'}', which holds no {holds}" in sentence
         assert "refuses the login" in refusal(tmp_path, server.url)
 
 
@@ -131,4 +136,5 @@ def test_a_password_is_not_sent_where_tls_was_wanted_and_is_not_there(tmp_path: 
     with private_server(tmp_path, "--user", "line", "--pass", "right", "-V") as server:
         url = server.url.replace("nats://", "tls://")
         assert "offers no TLS" in refusal(tmp_path, url, user="line", password="right")
+        assert "offers no TLS" in refusal(tmp_path, url.replace("//", "//line:right@"))
         assert "CONNECT" not in (tmp_path / "nats-server.log").read_text()

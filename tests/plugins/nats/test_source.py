@@ -29,6 +29,7 @@ from tests.plugins.nats.lines import (
     frame_ids,
     left_in,
     options,
+    pending_in,
     pictures,
     wait_until,
     worker,
@@ -259,7 +260,7 @@ def test_a_worker_outlives_the_server(tmp_path: Path) -> None:
         listener.wait_for(SourceDisconnected)
         server.start()
         listener.wait_for(SourceConnected, 2)
-        wait_until(lambda: left_in(server.url, "S") == 0, "all frames are safe")
+        wait_until(lambda: pending_in(server.url, "S") == 0, "all frames are safe")
         balance = line.stop()
     assert balance.balanced and not balance.dropped
     assert {one.frame.id for one in sink.inspections} == set(frame_ids(300))
