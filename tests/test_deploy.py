@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from linecore.cli import linecore
 from linecore.config import load_config
 from linecore.line import Line
 
@@ -20,10 +22,23 @@ def test_a_sample_line_makes_a_line(path: Path) -> None:
     Line.from_config(load_config(path, secrets)).check_complete()
 
 
-def test_the_service_drains_before_it_is_killed() -> None:
+def unit_of(name: str) -> configparser.RawConfigParser:
     unit = configparser.RawConfigParser(strict=False)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their capitals
-    unit.read(DEPLOY / "systemd" / "linecore@.service")
+    unit.read(DEPLOY / "systemd" / name)
+    return unit
+
+
+def test_the_purge_of_every_night_is_a_command_that_there_is() -> None:
+    program, *arguments = unit_of("linecore-purge@.service")["Service"]["ExecStart"].split()
+    assert program.endswith("/linecore")
+    result = CliRunner().invoke(linecore, [*arguments, "--help"])
+    assert result.exit_code == 0
+    assert "Persistent" in unit_of("linecore-purge@.timer")["Timer"]
+
+
+def test_the_service_drains_before_it_is_killed() -> None:
+    unit = unit_of("linecore@.service")
     assert unit["Service"]["ExecStart"].endswith("linecore serve line.toml")
     assert int(unit["Service"]["TimeoutStopSec"]) > 30  # the default drain_timeout_s
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from linecore.inspection import Part
-from linecore_db.options import parse_moment, parse_part
+from linecore_db.options import parse_age, parse_moment, parse_part
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -47,3 +47,12 @@ def test_a_part_is_named_by_keys_and_values() -> None:
 def test_what_names_no_part_gets_a_wish(text: str) -> None:
     with pytest.raises(ValueError, match=r"names no part; write one of serial=\.\.\., lot="):
         parse_part([text])
+
+
+def test_an_age_is_so_long_or_for_ever() -> None:
+    assert parse_age("90s") == timedelta(seconds=90)
+    assert parse_age("1.5d") == timedelta(hours=36)
+    assert parse_age("forever") is None
+    for text in ("", "30", "d", "-1d", "never", "999999999w"):
+        with pytest.raises(ValueError, match="is no age; write 12h, 30d, 52w or forever"):
+            parse_age(text)

@@ -1,14 +1,17 @@
+from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 
 from linecore.inspection import Decision, Part
-from linecore_db.queries import Count, HistoryFilter, count, find, select_page
+from linecore_db.queries import Count, HistoryFilter, count, find, select_counts, select_page
 from linecore_db.recording import record
 from linecore_db.schema import InspectionRow
+from linecore_db.session import open_database
 from tests.db.inspections import NOON, inspection
+from tests.db.plans import plan_of
 
 
 def numbers(
@@ -127,3 +130,75 @@ def explain(engine: Engine, wanted: HistoryFilter, after: InspectionRow | None, 
     sql = str(query.compile(engine, compile_kwargs={"literal_binds": True}))
     with engine.connect() as connection:
         return "\n".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}"))
+
+
+@pytest.mark.parametrize("shared_history", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        HistoryFilter(line="a", since=NOON - timedelta(hours=1)),
+        HistoryFilter(since=NOON - timedelta(days=7)),
+        HistoryFilter(since=NOON - timedelta(days=7), until=NOON, line="a", label="scratches"),
+        HistoryFilter(frame_id="a/camera/0001.jpg"),
+    ],
+)
+def test_neither_asking_nor_counting_reads_a_whole_table(history: Engine, wanted: HistoryFilter) -> None:
+    record(history, [inspection(n, line=f"line {n % 7}") for n in range(500)])
+    engine = open_database(history.url)
+    if engine.dialect.name == "postgresql":  # a table as small as this is read as a whole, if that is not made dear
+
+        @event.listens_for(engine, "begin")
+        def make_dear(connection: Connection) -> None:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+
+    for query in (select_page(wanted, 50), select_counts(wanted)):
+        plan = plan_of(engine, query)
+        assert plan.uses_an_index, plan.text
+    engine.dispose()
+
+
+SPANS = [
+    (None, None),
+    (timedelta(0), None),
+    (None, timedelta(hours=1)),
+    (timedelta(minutes=10), timedelta(minutes=20)),  # within an hour
+    (timedelta(minutes=50), timedelta(hours=1, minutes=10)),  # no whole hour between
+    (timedelta(minutes=50), timedelta(hours=3, minutes=10)),
+    (timedelta(hours=1), timedelta(hours=3)),
+    (timedelta(hours=3), timedelta(hours=1)),  # nothing
+    (timedelta(microseconds=1), timedelta(hours=4, microseconds=1)),
+]
+
+
+@pytest.mark.parametrize(
+    "wanted", [HistoryFilter(), HistoryFilter(line="a"), HistoryFilter(label="ok", decision="PASS")]
+)
+def test_counts_from_the_sums_are_the_counts_of_the_rows(history: Engine, wanted: HistoryFilter) -> None:
+    kinds = [(Decision.PASS, "ok"), (Decision.FAIL, "scratches"), (Decision.NO_RESULT, None)]
+    on_the_hour = NOON.replace(minute=0, second=0, microsecond=0)
+    batch = [
+        inspection(
+            n, line="ab"[n % 2], decision=decision, label=label, captured_at=on_the_hour + n * timedelta(minutes=5)
+        )
+        for n in range(60)
+        for decision, label in [kinds[n % 3]]
+    ]
+    record(history, batch[:40])
+    record(history, batch[20:])  # some come twice
+    for since, until in SPANS:
+        span = replace(
+            wanted,
+            since=None if since is None else on_the_hour + since,
+            until=None if until is None else on_the_hour + until,
+        )
+        by_rows = Counter((row.decision, row.label) for row in find(history, span))
+        assert {(each.decision, each.label): each.frames for each in count(history, span)} == by_rows
+
+
+def test_a_span_in_any_zone_or_at_the_end_of_the_calendar_is_counted(history: Engine) -> None:
+    record(history, [inspection(0)])
+    half_past = timezone(timedelta(hours=5, minutes=30))
+    since, last = NOON.astimezone(half_past), datetime.max.replace(tzinfo=UTC)
+    assert count(history, HistoryFilter(since=since, until=last)) == [Count("FAIL", "scratches", 1)]
+    assert count(history, HistoryFilter(since=last - timedelta(minutes=1))) == []
+    assert count(history, HistoryFilter(label="")) == []

@@ -1,14 +1,29 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Engine
 
-from linecore.inspection import Decision, Part
+from linecore.inspection import Decision, Part, Verdict
+from linecore.log import LogEntry
 from linecore_db.queries import Count, HistoryFilter, find
 from linecore_db.recording import record
-from linecore_db.rendering import COLUMNS, console, csv_records, shortened, show_counts, show_table, to_json, write_csv
+from linecore_db.rendering import (
+    COLUMNS,
+    LOG_COLUMNS,
+    console,
+    csv_records,
+    log_json,
+    log_records,
+    shortened,
+    show_counts,
+    show_log,
+    show_table,
+    to_json,
+    write_csv,
+)
 from linecore_db.schema import InspectionRow
 from tests.db.inspections import NOON, inspection
 
@@ -107,3 +122,49 @@ def test_counts_show_shares_that_run_up_to_all() -> None:
     lines = [line.split() for line in out.getvalue().splitlines() if line.strip()]
     assert lines[0] == ["decision", "label", "frames", "share", "running"]
     assert lines[1:] == [["FAIL", "scratches", "3,000", "75.0%", "75.0%"], ["PASS", "ok", "1,000", "25.0%", "100.0%"]]
+
+
+def test_a_late_answer_and_a_late_delivery_are_told_of(sqlite_history: Engine) -> None:
+    silent = inspection(1, decision=Decision.NO_RESULT, label=None, confidence=None, reason="no verdict within 200 ms")
+    (row,) = stored(sqlite_history, replace(silent, late=Verdict(Decision.FAIL, "scratches", 0.91), buffered=True))
+    text = "\n".join(table([row]))
+    assert "late answer: FAIL scratches 0.910, delivered late" in " ".join(text.split())
+    record = json.loads(to_json(row))
+    assert record["late"] == {"decision": "FAIL", "label": "scratches", "confidence": 0.91}
+    assert record["buffered"] is True
+    assert {"late_decision", "late_label", "late_confidence", "buffered"} <= set(COLUMNS)
+
+
+ENTRY = LogEntry("1", "strip", NOON, "sequence gap", "3 frames of left are missing", "left", {"missing": 3})
+
+
+def test_the_log_as_a_table_as_json_and_as_csv() -> None:
+    out = io.StringIO()
+    show_log([ENTRY, replace(ENTRY, line="other", source=None, message="a\x1b[31m")], console(out))
+    header, first, second = (line.split() for line in out.getvalue().splitlines() if line.strip())
+    assert header == ["at", "(UTC)", "line", "source", "kind", "what"]
+    assert first == [
+        "2026-03-01",
+        "12:00:00",
+        "strip",
+        "left",
+        "sequence",
+        "gap",
+        "3",
+        "frames",
+        "of",
+        "left",
+        "are",
+        "missing",
+    ]
+    assert second[-1] == "a\N{REPLACEMENT CHARACTER}[31m"
+    record = json.loads(log_json(ENTRY))
+    assert record == {
+        "at": NOON.isoformat(),
+        "line": "strip",
+        "source": "left",
+        "kind": "sequence gap",
+        "message": ENTRY.message,
+        "detail": {"missing": 3},
+    }
+    assert [dict(zip(LOG_COLUMNS, each, strict=True))["detail"] for each in log_records([ENTRY])] == ['{"missing": 3}']

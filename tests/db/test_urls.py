@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from linecore.errors import ConfigError
 from linecore.validation import validate
-from linecore_db.urls import DatabaseUrl, chosen_url, parse_url, shown
+from linecore_db.urls import DatabaseUrl, chosen_url, evidence_folders, parse_url, shown
 
 
 class Table(BaseModel):
@@ -21,6 +21,8 @@ class Table(BaseModel):
         ("postgres://h/db", "postgresql+psycopg://h/db"),
         ("mysql://h/db", "mysql+pymysql://h/db"),
         ("mariadb://u@h:3307/db?charset=utf8mb4", "mysql+pymysql://u@h:3307/db?charset=utf8mb4"),
+        ("postgresql://u:p@a,b/db?sslmode=require", "postgresql+psycopg://u:p@/db?host=a&host=b&sslmode=require"),
+        ("postgresql://a:5433,b/db", "postgresql+psycopg:///db?host=a%3A5433&host=b"),
         ("sqlite:////var/lib/history.db", "sqlite+pysqlite:////var/lib/history.db"),
     ],
 )
@@ -66,6 +68,11 @@ def test_an_sqlite_file_counts_from_the_folder_of_line_toml(tmp_path: Path, monk
     assert Table.model_validate({"url": "sqlite:////x.db"}, context=context).url.database == "/x.db"
     monkeypatch.chdir(tmp_path)
     assert Table.model_validate({"url": "sqlite:///x.db"}).url.database == str(tmp_path / "x.db")
+
+
+def test_several_hosts_are_shown_as_they_were_written() -> None:
+    written = "postgresql://u:secret@a:5433,b/db?target_session_attrs=read-write"
+    assert shown(parse_url(written)) == written.replace("secret", "***")
 
 
 def test_no_password_is_shown() -> None:
@@ -114,3 +121,15 @@ def test_the_commands_say_what_is_missing(tmp_path: Path) -> None:
     config.write_text('[line]\nname = "one"\n[plugins.database]\n')
     with pytest.raises(ConfigError, match=r"line.toml: plugins.database.url is missing"):
         chosen_url(None, config, tmp_path)
+
+
+def test_the_folders_of_the_evidence_are_those_of_the_line(tmp_path: Path) -> None:
+    config = tmp_path / "line.toml"
+    assert evidence_folders(None, tmp_path) == []
+    files = '[plugins.files]\npath = "evidence"\n[plugins.more]\ntype = "files"\npath = "/srv/more"\n'
+    config.write_text(LINE + files)
+    assert evidence_folders(None, tmp_path) == evidence_folders(config, Path.cwd())
+    assert evidence_folders(config, Path.cwd()) == [tmp_path / "evidence", Path("/srv/more")]
+    config.write_text(LINE + "[plugins.files]\n")
+    with pytest.raises(ConfigError, match=r"line.toml: plugins.files.path is missing"):
+        evidence_folders(config, Path.cwd())
