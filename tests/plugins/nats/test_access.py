@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def connects(folder: Path, url: str, **more: Any) -> None:
     line = worker(url, "S", Recorder(), folder, **more)
     line.prepare()
-    source = line._roster["nats"]
+    source = line.setup.roster["nats"]
     assert isinstance(source, NatsSource) and source._connection is not None
 
     async def stream(client: Client) -> str | None:

@@ -64,7 +64,7 @@ def test_a_camera_node_and_a_worker_of_the_samples_work_together(
 
         forwarder = made("camera-node.toml", "nats_forwarder", "CAMERA")
         run(make_line({"top": Images([grey(), b"no image"]), "forwarder": forwarder}))
-        sink = Recorder(durable=True)
+        sink = Recorder()
         worker = make_line(
             {
                 "nats": made("worker.toml", "nats", "WORKER"),

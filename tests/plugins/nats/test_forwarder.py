@@ -23,7 +23,7 @@ from tests.plugins.nats.servers import ask, private_server
 
 
 def received(url: str, stream: str, folder: Path) -> list[Any]:
-    sink = Recorder(durable=True)
+    sink = Recorder()
     line = worker(url, stream, sink, folder)
     line.until_exhausted = True
     run(line)
@@ -123,7 +123,7 @@ def test_a_full_stream_makes_the_camera_node_wait(server: str, stream: str, tmp_
     assert isinstance(error, SinkFailed)
     assert error.error.startswith(ConnectionFailedError.__name__)
     assert "takes nothing: maximum bytes exceeded" in error.error
-    sink = Recorder(durable=True)
+    sink = Recorder()
     line = worker(server, stream, sink, tmp_path)
     line.start()
     sink.wait_for(lambda sink: len({one.frame.id for one in sink.inspections}) == 20)

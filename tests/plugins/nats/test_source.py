@@ -63,7 +63,7 @@ def test_what_a_camera_node_sends_is_inspected_once_under_its_own_name(
 ) -> None:
     images = pictures(20)
     forward(server, stream, images)
-    sink = Recorder(durable=True)
+    sink = Recorder()
     run_dry(worker(server, stream, sink, tmp_path))
     frames = [one.frame for one in sink.inspections]
     assert [frame.id for frame in frames] == frame_ids(20)
@@ -76,7 +76,7 @@ def test_what_a_camera_node_sends_is_inspected_once_under_its_own_name(
 
 def test_two_workers_share_the_frames(server: str, stream: str, tmp_path: Path) -> None:
     forward(server, stream, pictures(60))
-    first, second = Recorder(durable=True), Recorder(durable=True)
+    first, second = Recorder(), Recorder()
     lines = [worker(server, stream, sink, tmp_path / str(at)) for at, sink in enumerate((first, second))]
     for line in lines:
         line.until_exhausted = True
@@ -105,8 +105,8 @@ def test_a_frame_leaves_the_stream_when_it_is_safe(server: str, stream: str, tmp
 def test_a_frame_that_takes_long_is_not_given_to_another(server: str, stream: str, tmp_path: Path) -> None:
     """Longer than ack_wait_s: it is renewed meanwhile."""
     forward(server, stream, pictures(1))
-    judge, other = SlowJudge(), Recorder(durable=True)
-    slow = worker(server, stream, Recorder(durable=True), tmp_path / "1", judge, ack_wait_s=1)
+    judge, other = SlowJudge(), Recorder()
+    slow = worker(server, stream, Recorder(), tmp_path / "1", judge, ack_wait_s=1)
     idle = worker(server, stream, other, tmp_path / "2", ack_wait_s=1)
     slow.start()
     wait_until(lambda: bool(judge.asked), "the slow worker has the frame")
@@ -158,7 +158,7 @@ def test_what_a_stopped_worker_has_not_finished_goes_to_another_at_once(
     assert next(frames).id == frame_ids(1)[0]
     frames.close()  # type: ignore[attr-defined]
     line.release()
-    sink = Recorder(durable=True)
+    sink = Recorder()
     run_dry(worker(server, stream, sink, tmp_path, ack_wait_s=300))
     assert sorted(one.frame.id for one in sink.inspections) == frame_ids(3)
 
@@ -175,7 +175,7 @@ def test_a_frame_that_nobody_survives_ends_as_no_result_and_dead_letter(
         source.settle(next(frames), Outcome(dropped="internal error"))
     frames.close()  # type: ignore[attr-defined]
     line.release()
-    sink = Recorder(durable=True)
+    sink = Recorder()
     with caplog.at_level(logging.WARNING):
         run_dry(worker(server, stream, sink, tmp_path, max_deliver=3))
     (inspection,) = sink.inspections
@@ -220,7 +220,7 @@ def test_what_is_no_frame_is_kept_with_its_reason(
 ) -> None:
     forward(server, stream, pictures(1))
     publish(server, f"{stream.lower()}.edge", b"a payload", headers)
-    sink = Recorder(durable=True)
+    sink = Recorder()
     run_dry(worker(server, stream, sink, tmp_path))
     assert [one.frame.id for one in sink.inspections] == frame_ids(1)
     assert left_in(server, stream) == 0
@@ -251,7 +251,7 @@ def test_a_worker_outlives_the_server(tmp_path: Path) -> None:
     """The server is killed under load and comes back: nothing is lost, nothing is there twice."""
     with private_server(tmp_path) as server:
         forward(server.url, "S", pictures(300))
-        sink = Recorder(durable=True)
+        sink = Recorder()
         line = worker(server.url, "S", sink, tmp_path, retry_max_s=0.2)
         listener = Listener(line)
         line.start()
@@ -269,7 +269,7 @@ def test_a_worker_outlives_the_server(tmp_path: Path) -> None:
 def test_a_server_that_comes_later_is_waited_for(tmp_path: Path) -> None:
     with private_server(tmp_path) as server:
         server.kill()
-        line = worker(server.url, "S", Recorder(durable=True), tmp_path, retry_max_s=0.2)
+        line = worker(server.url, "S", Recorder(), tmp_path, retry_max_s=0.2)
         listener = Listener(line)
         line.start()
         listener.wait_for(SourceDisconnected)
@@ -324,7 +324,7 @@ def test_a_server_without_jetstream_is_refused(tmp_path: Path) -> None:
 def test_a_line_stops_while_a_server_says_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"nats://127.0.0.1:{silent.getsockname()[1]}"
-        line = worker(url, "S", Recorder(durable=True), tmp_path, timeout_s=1, retry_max_s=0.05)
+        line = worker(url, "S", Recorder(), tmp_path, timeout_s=1, retry_max_s=0.05)
         listener = Listener(line)
         line.start()
         reason = listener.wait_for(SourceDisconnected)[0]
