@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test lint format docs model card novelty bench bench-history clean
+.PHONY: demo test lint format docs model card novelty bench torture clean
 
 # Run a line on simulated steel: verdicts, a history, overlays.
 demo: .venv/demo
@@ -57,6 +58,9 @@ bench: .venv/dev
 # Ask and purge a history of ten million inspections in SQLite and PostgreSQL, and write the figures into the same page.
 bench-history: .venv/dev
 	$(BIN)/python -m tests.torture.history --page docs/benchmarks.md
+# Take its world away from a line, for hours, and count what is lost; PROOFS names some, QUICK=--quick shortens them.
+torture: .venv/dev
+	$(BIN)/python -m tests.torture $(PROOFS) $(QUICK) --page docs/torture.md
 
 runs/simulated: | .venv/dev
 	$(BIN)/linecore simulate --out $@ --frames 2800 --seed 1

@@ -20,10 +20,15 @@ def skip_or_fail(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def neu() -> Path:
-    """The folder of the real NEU images, one folder a class."""
+def neu_folder() -> Path:
+    """Return the folder of the real NEU images, one folder a class."""
     folder = Path(os.environ.get("LINECORE_NEU", ROOT / ".." / "shared" / "data" / "neu")).resolve()
     if not all((folder / name).is_dir() for name in NEU_CLASSES):
         skip_or_fail(f"the NEU images are not at {folder}; set LINECORE_NEU to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def neu() -> Path:
+    """The folder of the real NEU images."""
+    return neu_folder()

@@ -1,0 +1,73 @@
+"""``python -m tests.torture [SCENARIO...]``: run the proofs, print their counts, write them into a page."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from linecore_models.marked_page import write_marked
+from tests.torture import kill
+from tests.torture.scenario import Counts, Scenario, page_table, terminal_table
+
+SCENARIOS = (Scenario("kill", "kill -9 at random: 0 frames lost, 0 rows twice, every ledger balanced.", kill.run),)
+
+WIDTH = 100
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[SCENARIO]...")
+@click.option("--quick", is_flag=True, help="Short versions: minutes in place of hours.")
+@click.option("--seed", default=0, show_default=True, help="Of what is left to chance.")
+@click.option("--page", type=click.Path(path_type=Path), help="Markdown page to write the counts into.")
+def torture(names: tuple[str, ...], quick: bool, seed: int, page: Path | None) -> None:
+    """Run proofs by fault injection (default: all), and end with exit code 1 where one does not hold."""
+    known = {one.name: one for one in SCENARIOS}
+    if unknown := set(names) - set(known):
+        raise click.UsageError(f"there is no proof {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    console = Console(width=min(WIDTH, Console().width) if sys.stdout.isatty() else WIDTH)
+    complete = True
+    for name in names or known:
+        found = _run(known[name], quick, seed, console)
+        complete = complete and all(one.holds for one in found)
+        if found:
+            console.print(terminal_table(f"{name}: {known[name].demand}", found))
+        if found and page:
+            write_marked(page, f"make torture: {name}", f"{_origin(name, quick, seed)}\n\n{page_table(found)}")
+    sys.exit(0 if complete else 1)
+
+
+def _run(scenario: Scenario, quick: bool, seed: int, console: Console) -> Sequence[Counts]:
+    """Run one proof below a bar; a proof that this machine has not the means for is told, and proves nothing."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(scenario.name, total=None)
+
+        def progress(done: int, of: int, what: str) -> None:
+            bar.update(task, completed=done, total=of, description=what)
+
+        try:
+            return scenario.run(quick, seed, progress)
+        except pytest.skip.Exception as reason:
+            console.print(f"{scenario.name}: skipped: {reason}", style="yellow")
+            return ()
+
+
+def _origin(name: str, quick: bool, seed: int) -> str:
+    """Return a sentence of where the counts come from: command, day, machine."""
+    command = f"python -m tests.torture {name}{' --quick' if quick else ''}{f' --seed {seed}' if seed else ''}"
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    return f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {machine}, SQLite {sqlite3.sqlite_version}:"
+
+
+if __name__ == "__main__":
+    torture()

@@ -1,0 +1,57 @@
+"""Reads what the bystanders of a line have written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.torture.steel import frame_number
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A verdict, as the witness saw it."""
+
+    number: int
+    captured_at: float  # seconds since 1970
+    at: float
+    latency_ms: float  # from capture by the source to the verdict
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A delivery, as an archive took it."""
+
+    number: int
+    completed_at: float  # seconds since 1970
+    at: float
+    buffered: bool
+
+
+def verdicts(path: Path) -> list[Seen]:
+    """Return what a witness has written, oldest first."""
+    return [
+        Seen(frame_number(frame_id), float(captured_at), float(at), float(latency), decision)
+        for frame_id, captured_at, at, latency, decision in _rows(path)
+    ]
+
+
+def deliveries(path: Path) -> list[Delivered]:
+    """Return what an archive has written, oldest first."""
+    return [
+        Delivered(frame_number(frame_id), float(completed_at), float(at), buffered == "1")
+        for frame_id, completed_at, at, buffered in _rows(path)
+    ]
+
+
+def written(path: Path) -> int:
+    """Return how many bytes there are: enough to see that something has happened, and cheap."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _rows(path: Path) -> list[list[str]]:
+    if not path.exists():
+        return []
+    text = path.read_text()
+    return [row.split(" ") for row in text[: text.rfind("\n") + 1].splitlines()]  # the last one may be half written

@@ -1,0 +1,53 @@
+"""A sender of its own: pushes real frames to a line over ZeroMQ until SIGTERM, then waits for the last answers.
+
+``python -m tests.torture.push ADDRESS LOG RATE`` adds a line to LOG for each frame that it begins to send and for each
+answer. A frame is due at a fixed time and says so (``captured_at``), however long the line lets it wait.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event as Flag
+
+import click
+
+from linecore.clock import time_of
+from linecore_plugins.zmq.sender import ZmqSender
+from linecore_plugins.zmq.wire import FrameMessage
+from tests.torture.bystanders import Log
+from tests.torture.steel import Steel, frame_name
+
+PATIENCE_S = 86_400.0
+
+
+def messages(log: Log, rate: float, stopping: Flag) -> Iterator[FrameMessage]:
+    """Yield frames as they fall due, *rate* a second, until *stopping* is set."""
+    steel, began, number = Steel(), time.time(), 0
+    while not stopping.is_set():
+        log.add(f"sent {number}\n")
+        due = time_of(began + number / rate)
+        yield FrameMessage.of_file(frame_name(number), steel[number], captured_at=due)
+        number += 1
+
+
+@click.command()
+@click.argument("address")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("rate", type=float)
+@click.option("--window", default=16, help="Frames on their way at once.")
+def push(address: str, path: Path, rate: float, window: int) -> None:
+    """Send until SIGTERM."""
+    stopping = Flag()
+    signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
+    log = Log(path)
+    with ZmqSender(address, window=window, resend_s=0.5, timeout_s=PATIENCE_S) as sender:
+        for answer in sender.send_all(messages(log, rate, stopping), interval_s=1 / rate):
+            log.add(f"{answer.status} {answer.id}\n")
+    log.close()
+
+
+if __name__ == "__main__":
+    push()

@@ -1,0 +1,24 @@
+"""kill -9 loses nothing; and this proof can fail."""
+
+import pytest
+
+from tests.torture.kill import DATABASES, FEEDS, kill_at_random
+from tests.torture.mutant import MUTANTS, program
+
+SEED = 1  # its kills fall into the start, at the first verdicts and later
+
+
+@pytest.mark.parametrize("of", FEEDS)
+@pytest.mark.parametrize("on", DATABASES)
+def test_kill_9_at_random_loses_nothing_and_records_nothing_twice(of: str, on: str) -> None:
+    counts = kill_at_random(of, on, 2, seed=SEED)
+    assert counts.kills == 2
+    assert counts.frames > 10
+    assert counts.holds, counts
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_broken_product_fails_the_same_proof(mutant: str) -> None:
+    counts = kill_at_random("folder", "sqlite", 3, seed=SEED, still_s=3.0, program=program(mutant))
+    assert counts.lost + counts.lost_to_archive > 0, counts
+    assert not counts.holds
