@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -33,6 +33,19 @@ class History:
         with self._engine.connect() as connection:
             found = connection.execute(text("SELECT frame_id FROM inspection ORDER BY id"))
             return [frame_number(frame_id) for (frame_id,) in found]
+
+    def deliveries(self) -> list[tuple[int, bool]]:
+        """Return each row's frame, and whether the row says that it was buffered, in the order in which they came."""
+        with self._engine.connect() as connection:
+            has_mark = any(one["name"] == "buffered" for one in inspect(connection).get_columns("inspection"))
+            mark = "buffered" if has_mark else "0"
+            found = connection.execute(text(f"SELECT frame_id, {mark} FROM inspection ORDER BY id"))
+            return [(frame_number(frame_id), bool(buffered)) for frame_id, buffered in found]
+
+    def evidence(self) -> list[str]:
+        """Return the path of every file that a row names."""
+        with self._engine.connect() as connection:
+            return [path for (path,) in connection.execute(text("SELECT path FROM evidence"))]
 
 
 @contextmanager

@@ -23,9 +23,9 @@ from tests.torture.steel import Steel, frame_name
 PATIENCE_S = 86_400.0
 
 
-def messages(log: Log, rate: float, stopping: Flag) -> Iterator[FrameMessage]:
-    """Yield frames as they fall due, *rate* a second, until *stopping* is set."""
-    steel, began, number = Steel(), time.time(), 0
+def messages(steel: Steel, log: Log, rate: float, stopping: Flag) -> Iterator[FrameMessage]:
+    """Yield frames that fall due *rate* a second, until *stopping* is set."""
+    began, number = time.time(), 0
     while not stopping.is_set():
         log.add(f"sent {number}\n")
         due = time_of(began + number / rate)
@@ -42,9 +42,9 @@ def push(address: str, path: Path, rate: float, window: int) -> None:
     """Send until SIGTERM."""
     stopping = Flag()
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
-    log = Log(path)
+    log, steel = Log(path), Steel()
     with ZmqSender(address, window=window, resend_s=0.5, timeout_s=PATIENCE_S) as sender:
-        for answer in sender.send_all(messages(log, rate, stopping), interval_s=1 / rate):
+        for answer in sender.send_all(messages(steel, log, rate, stopping), interval_s=1 / rate):
             log.add(f"{answer.status} {answer.id}\n")
     log.close()
 

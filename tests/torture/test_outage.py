@@ -1,0 +1,12 @@
+"""A server that comes back misses nothing."""
+
+import pytest
+
+from tests.torture.outage import TARGETS, outage
+
+
+@pytest.mark.parametrize("of", TARGETS)
+def test_a_server_that_was_away_gets_everything_once_and_in_order(of: str) -> None:
+    counts = outage(of, 3, around_s=2)
+    assert counts.frames > 20
+    assert (counts.lost, counts.twice, counts.disordered) == (0, 0, 0), counts
