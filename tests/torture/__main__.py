@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from linecore_models.marked_page import write_marked
-from tests.torture import disk_full, kill, outage
+from tests.torture import disk_full, kill, order, outage
 from tests.torture.scenario import Counts, Scenario, page_table, terminal_table
 
 SCENARIOS = (
     Scenario("kill", "0 frames lost, 0 rows twice, every ledger balanced", kill.run),
+    Scenario("order", "no source is told of a frame before it is on disk", order.run),
     Scenario("outage", "0 verdicts late, 0 lost, 0 twice, order kept", outage.run),
     Scenario("disk-full", "verdicts go on, the alarm is raised, recovery is clean", disk_full.run),
 )

@@ -6,8 +6,11 @@ mutant takes hold of the product by name, and fails loudly where that name is go
 
 from __future__ import annotations
 
+import sqlite3
+import sqlite3.dbapi2
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from linecore.cli import main
 from linecore.inspection import Inspection
@@ -43,13 +46,34 @@ def never_commit() -> None:
     _replace(DatabaseSink, "stop", stop_late)
 
 
+def no_sync() -> None:
+    """Leave out what makes SQLite wait for the disk."""
+    connect = sqlite3.connect
+
+    class Careless(sqlite3.Connection):
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            if "PRAGMA synchronous" in statement:
+                statement = "PRAGMA synchronous = OFF"
+            return super().execute(statement, *values)
+
+    def connect_careless(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        careless: sqlite3.Connection = connect(*arguments, **{**options, "factory": Careless})
+        return careless
+
+    sqlite3.connect = sqlite3.dbapi2.connect = connect_careless  # type: ignore[assignment]
+
+
 def _replace(cls: type, hook: str, function: Callable[..., None]) -> None:
     """Put *function* in the place of a hook, with the mark by which pluggy knows it."""
     function.linecore_impl = getattr(cls, hook).linecore_impl  # type: ignore[attr-defined]
     setattr(cls, hook, function)
 
 
-MUTANTS: dict[str, Callable[[], None]] = {"settle-first": settle_first, "never-commit": never_commit}
+MUTANTS: dict[str, Callable[[], None]] = {
+    "settle-first": settle_first,
+    "never-commit": never_commit,
+    "no-sync": no_sync,
+}
 
 
 def program(name: str) -> tuple[str, ...]:
