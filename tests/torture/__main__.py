@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from linecore_models.marked_page import write_marked
-from tests.torture import disk_full, kill, order, outage
+from tests.torture import disk_full, isolation, kill, order, outage, soak
 from tests.torture.scenario import Counts, Scenario, page_table, terminal_table
 
 SCENARIOS = (
@@ -24,6 +24,8 @@ SCENARIOS = (
     Scenario("order", "no source is told of a frame before it is on disk", order.run),
     Scenario("outage", "0 verdicts late, 0 lost, 0 twice, order kept", outage.run),
     Scenario("disk-full", "verdicts go on, the alarm is raised, recovery is clean", disk_full.run),
+    Scenario("isolation", "p99 of verdicts and of other sinks within 10 % of undisturbed", isolation.run),
+    Scenario("soak", "80 % of capacity: memory, threads and descriptors flat, queues bounded", soak.run),
 )
 
 WIDTH = 100

@@ -134,21 +134,29 @@ class Sleeper(Archive):
 
 
 class Raiser(Archive):
-    """Raises at every third batch, while the file ``disturbed`` exists."""
+    """Raises at every third batch, while the file ``disturbed`` exists, and writes down that it did."""
 
     durable = False
 
     class Config(Archive.Config):
         disturbed: LinePath
+        raised: LinePath
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self._batches = 0
+        self._raised = Log(config.raised)
 
     @hookimpl
     def record(self, inspections: Sequence[Inspection]) -> None:
         assert isinstance(self.config, Raiser.Config)
         self._batches += 1
         if self._batches % 3 == 0 and self.config.disturbed.exists():
+            self._raised.add("raised\n")
             raise RuntimeError("every third batch")
         self.keep(inspections)
+
+    @hookimpl
+    def stop(self) -> None:
+        super().stop()
+        self._raised.close()

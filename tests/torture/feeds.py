@@ -76,14 +76,21 @@ class FolderFeed:
 
 
 class ZmqFeed:
-    """A process that pushes real images over ZeroMQ, *rate* a second, and resends what is not answered."""
+    """A process that pushes real images over ZeroMQ, *rate* a second, and resends what is not answered.
 
-    def __init__(self, folder: Path, rate: float, *, window: int = 16) -> None:
-        self.address = f"tcp://127.0.0.1:{free_port()}"
+    Up to *window* frames are on their way at once; the first has the number *first*. Several feeds of one line share
+    its *address*.
+    """
+
+    def __init__(
+        self, folder: Path, rate: float, *, window: int = 16, first: int = 0, address: str | None = None
+    ) -> None:
+        self.address = address or f"tcp://127.0.0.1:{free_port()}"
         self.table = f'[plugins.zmq]\nbind = "{self.address}"\n'
-        self._log = folder / "sender.txt"
+        self._first = first
+        self._log = folder / f"sender-{first}.txt"
         self._command = [sys.executable, "-m", "tests.torture.push", self.address, str(self._log), str(rate)]
-        self._command += ["--window", str(window)]
+        self._command += ["--window", str(window), "--first", str(first)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -96,12 +103,12 @@ class ZmqFeed:
         self._process.send_signal(signal.SIGTERM)
 
     def added(self) -> int:
-        """Return how many frames the sender has begun to send."""
-        return self._lines().count("sent")
+        """Return how many frames there have been, with those before the first."""
+        return self._first + self._lines("sent")
 
     def answered(self) -> int:
-        """Return how many frames the sender knows to be recorded."""
-        return self._lines().count("recorded")
+        """Return how many frames the sender knows to be recorded, with those before the first."""
+        return self._first + self._lines("recorded")
 
     def end(self) -> bool:
         """Wait for the sender's end; False where it still waits for an answer, or got another than "recorded"."""
@@ -114,9 +121,9 @@ class ZmqFeed:
             self._process.wait()
         return self.answered() == self.added()
 
-    def _lines(self) -> list[str]:
-        text = self._log.read_text() if self._log.exists() else ""
-        return [row.partition(" ")[0] for row in text.splitlines()]
+    def _lines(self, kind: str) -> int:
+        content = self._log.read_bytes() if self._log.exists() else b""
+        return content.count(f"{kind} ".encode())
 
 
 def free_port() -> int:

@@ -45,6 +45,25 @@ def deliveries(path: Path) -> list[Delivered]:
     ]
 
 
+class Tally:
+    """Counts the lines of a file that grows, and reads each only once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+        self._lines = 0
+
+    def count(self) -> int:
+        """Return how many lines there are by now."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                while chunk := file.read(1 << 20):
+                    self._lines += chunk.count(b"\n")
+                    self._at += len(chunk)
+        return self._lines
+
+
 def written(path: Path) -> int:
     """Return how many bytes there are: enough to see that something has happened, and cheap."""
     return path.stat().st_size if path.exists() else 0

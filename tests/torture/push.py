@@ -23,12 +23,12 @@ from tests.torture.steel import Steel, frame_name
 PATIENCE_S = 86_400.0
 
 
-def messages(steel: Steel, log: Log, rate: float, stopping: Flag) -> Iterator[FrameMessage]:
-    """Yield frames that fall due *rate* a second, until *stopping* is set."""
-    began, number = time.time(), 0
+def messages(steel: Steel, log: Log, first: int, rate: float, stopping: Flag) -> Iterator[FrameMessage]:
+    """Yield frames from number *first* on that fall due *rate* a second, until *stopping* is set."""
+    began, number = time.time(), first
     while not stopping.is_set():
         log.add(f"sent {number}\n")
-        due = time_of(began + number / rate)
+        due = time_of(began + (number - first) / rate)
         yield FrameMessage.of_file(frame_name(number), steel[number], captured_at=due)
         number += 1
 
@@ -38,13 +38,14 @@ def messages(steel: Steel, log: Log, rate: float, stopping: Flag) -> Iterator[Fr
 @click.argument("path", type=click.Path(path_type=Path))
 @click.argument("rate", type=float)
 @click.option("--window", default=16, help="Frames on their way at once.")
-def push(address: str, path: Path, rate: float, window: int) -> None:
+@click.option("--first", default=0, help="The number of the first frame.")
+def push(address: str, path: Path, rate: float, window: int, first: int) -> None:
     """Send until SIGTERM."""
     stopping = Flag()
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
     log, steel = Log(path), Steel()
     with ZmqSender(address, window=window, resend_s=0.5, timeout_s=PATIENCE_S) as sender:
-        for answer in sender.send_all(messages(steel, log, rate, stopping), interval_s=1 / rate):
+        for answer in sender.send_all(messages(steel, log, first, rate, stopping), interval_s=1 / rate):
             log.add(f"{answer.status} {answer.id}\n")
     log.close()
 
