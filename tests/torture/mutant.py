@@ -1,7 +1,8 @@
 """The product, broken on purpose: a proof that these pass proves nothing.
 
 ``python -m tests.torture.mutant NAME serve LINE.toml`` is ``linecore serve LINE.toml`` with one promise broken. Each
-mutant takes hold of the product by name, and fails loudly where that name is gone.
+mutant takes hold of the product by name, and fails loudly where that name is gone. Names may be joined by ``+``:
+``slow-disk`` breaks nothing, and gives a kill more time to strike between two steps.
 """
 
 from __future__ import annotations
@@ -9,41 +10,62 @@ from __future__ import annotations
 import sqlite3
 import sqlite3.dbapi2
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event as Flag
 from typing import Any
 
 from linecore.cli import main
 from linecore.inspection import Inspection
-from linecore.ledger import RECORDED
+from linecore.intake import Arrival
+from linecore.journal_file import JournalFile
 from linecore.line import Line
-from linecore_plugins.database import DatabaseSink
+
+COMMIT_S = 0.05  # of a slow disk: an SD card that is busy
+
+
+def slow_disk() -> None:
+    """Let the journal wait for its disk: not a mutant, but a machine."""
+    transaction = JournalFile.transaction
+
+    @contextmanager
+    def slow(self: JournalFile) -> Iterator[None]:
+        with transaction(self):
+            yield
+            Flag().wait(COMMIT_S)
+
+    JournalFile.transaction = slow  # type: ignore[method-assign]
 
 
 def settle_first() -> None:
     """Tell the source that a frame is safe before it is."""
     complete = Line._complete
 
-    def complete_late(self: Line, inspection: Inspection) -> None:
-        self._settle(inspection.frame, RECORDED)
-        complete(self, inspection)
+    def complete_late(self: Line, inspection: Inspection, arrival: Arrival) -> None:
+        self._recorded(arrival)
+        complete(self, inspection, arrival)
 
     Line._complete = complete_late  # type: ignore[method-assign]
 
 
 def never_commit() -> None:
-    """Say that a batch is stored, and store it only when the line stops."""
-    record, stop = DatabaseSink.record, DatabaseSink.stop
-    held: list[Inspection] = []
+    """Write the journal, and commit it only when the line stops."""
+    close = JournalFile.close
 
-    def record_late(self: DatabaseSink, inspections: Sequence[Inspection]) -> None:
-        held.extend(inspections)
+    @contextmanager
+    def uncommitted(self: JournalFile) -> Iterator[None]:
+        with self._lock:
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
+            yield
 
-    def stop_late(self: DatabaseSink) -> None:
-        record(self, held)
-        stop(self)
+    def close_late(self: JournalFile) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("COMMIT")
+        close(self)
 
-    _replace(DatabaseSink, "record", record_late)
-    _replace(DatabaseSink, "stop", stop_late)
+    JournalFile.transaction = uncommitted  # type: ignore[method-assign]
+    JournalFile.close = close_late  # type: ignore[method-assign]
 
 
 def no_sync() -> None:
@@ -63,13 +85,8 @@ def no_sync() -> None:
     sqlite3.connect = sqlite3.dbapi2.connect = connect_careless  # type: ignore[assignment]
 
 
-def _replace(cls: type, hook: str, function: Callable[..., None]) -> None:
-    """Put *function* in the place of a hook, with the mark by which pluggy knows it."""
-    function.linecore_impl = getattr(cls, hook).linecore_impl  # type: ignore[attr-defined]
-    setattr(cls, hook, function)
-
-
 MUTANTS: dict[str, Callable[[], None]] = {
+    "slow-disk": slow_disk,
     "settle-first": settle_first,
     "never-commit": never_commit,
     "no-sync": no_sync,
@@ -82,5 +99,6 @@ def program(name: str) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    MUTANTS[sys.argv.pop(1)]()
+    for name in sys.argv.pop(1).split("+"):
+        MUTANTS[name]()
     main()

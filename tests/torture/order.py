@@ -1,7 +1,7 @@
 """First to disk, then to the source: the order that a loss of power asks for, seen through strace.
 
 After kill -9 the operating system still writes what it was given, so a kill cannot show a missing fsync. The system
-calls of a line can: the name of a frame must have gone into a database file, and that file must have been synchronised,
+calls of a line can: the name of a frame must have gone into the journal's file, and that must have been synchronised,
 before the frame's file is moved, or its sender is answered.
 """
 
@@ -29,7 +29,7 @@ from tests.torture.steel import Steel, place
 from tests.torture.strace import CALLS, LONGEST, Order, order_of
 
 RATE = 20.0  # frames a second, of a sender
-END_S = 300.0
+END_S = 60.0
 
 LINE = """
 [line]

@@ -16,7 +16,7 @@ LONGEST = 16_384
 _LINE = re.compile(r"^(?P<thread>\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>|(?P<call>\w+)\()(?P<rest>.*)$")
 _FILE = re.compile(r"^\d+<(?P<path>[^>]*)>")
 _FRAME = re.compile(r"n\d{7}")
-_DURABLE = re.compile(r"/(history\.db|[^/]*journal)[^/]*$")
+_DURABLE = re.compile(r"/journal\.sqlite3[^/]*$")
 
 
 @dataclass(slots=True)
@@ -31,8 +31,8 @@ class Order:
 def order_of(lines: Iterable[str], settles: re.Pattern[str]) -> Order:
     """Follow the output of ``strace -f -y``; a call whose text *settles* matches tells a source of a frame.
 
-    A frame is on disk once a database file that its name was written to has been synchronised. A synchronisation counts
-    from when it has returned, a settlement from when it begins.
+    A frame is on disk once the file of the journal that its name was written to has been synchronised. That counts from
+    when the call has returned, a settlement from when it begins.
     """
     seen = Order()
     waiting: defaultdict[str, set[str]] = defaultdict(set)  # file -> frames written, not yet synchronised

@@ -17,7 +17,7 @@ def test_kill_9_at_random_loses_nothing_and_records_nothing_twice(of: str, on: s
     assert counts.holds, counts
 
 
-@pytest.mark.parametrize("mutant", ["settle-first", "never-commit"])
+@pytest.mark.parametrize("mutant", ["slow-disk+settle-first", "never-commit"])
 def test_a_broken_product_fails_the_same_proof(mutant: str) -> None:
     counts = kill_at_random("folder", "sqlite", 3, seed=SEED, still_s=3.0, program=program(mutant))
     assert counts.lost + counts.lost_to_archive > 0, counts
