@@ -1,0 +1,10 @@
+"""What a line holds of its machine stays as it is; the half hour is for `make torture`."""
+
+from tests.torture.soak import soak
+
+
+def test_a_line_under_load_grows_nothing() -> None:
+    counts = soak(1 / 6, every_s=0.5, measure_s=2)
+    assert counts.capacity_fps > 10
+    assert counts.frames > 5 * counts.offered_fps
+    assert counts.holds, counts
