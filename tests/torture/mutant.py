@@ -16,10 +16,9 @@ from threading import Event as Flag
 from typing import Any
 
 from linecore.cli import main
-from linecore.inspection import Inspection
-from linecore.intake import Arrival
+from linecore.journal import Journal
 from linecore.journal_file import JournalFile
-from linecore.line import Line
+from linecore.packing import Delivery
 
 COMMIT_S = 0.05  # of a slow disk: an SD card that is busy
 
@@ -39,13 +38,14 @@ def slow_disk() -> None:
 
 def settle_first() -> None:
     """Tell the source that a frame is safe before it is."""
-    complete = Line._complete
+    append = Journal.append
 
-    def complete_late(self: Line, inspection: Inspection, arrival: Arrival) -> None:
-        self._recorded(arrival)
-        complete(self, inspection, arrival)
+    def append_late(self: Journal, delivery: Delivery, **options: Any) -> None:
+        if options.get("arrival") is not None:
+            self._settle(options["arrival"])
+        append(self, delivery, **options)
 
-    Line._complete = complete_late  # type: ignore[method-assign]
+    Journal.append = append_late  # type: ignore[method-assign]
 
 
 def never_commit() -> None:

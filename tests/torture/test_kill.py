@@ -1,15 +1,14 @@
-"""kill -9 loses nothing; and this proof can fail."""
+"""kill -9 loses nothing; and this proof can fail. `make torture` has every pair, and 200 kills."""
 
 import pytest
 
-from tests.torture.kill import DATABASES, FEEDS, kill_at_random
+from tests.torture.kill import kill_at_random
 from tests.torture.mutant import program
 
-SEED = 1  # its kills fall into the start, at the first verdicts and later
+SEED = 1  # its first kill falls while frames flow
 
 
-@pytest.mark.parametrize("of", FEEDS)
-@pytest.mark.parametrize("on", DATABASES)
+@pytest.mark.parametrize(("of", "on"), [("folder", "sqlite"), ("zmq", "postgresql"), ("nats", "sqlite")])
 def test_kill_9_at_random_loses_nothing_and_records_nothing_twice(of: str, on: str) -> None:
     counts = kill_at_random(of, on, 2, seed=SEED)
     assert counts.kills == 2
@@ -19,6 +18,6 @@ def test_kill_9_at_random_loses_nothing_and_records_nothing_twice(of: str, on: s
 
 @pytest.mark.parametrize("mutant", ["slow-disk+settle-first", "never-commit"])
 def test_a_broken_product_fails_the_same_proof(mutant: str) -> None:
-    counts = kill_at_random("folder", "sqlite", 3, seed=SEED, still_s=3.0, program=program(mutant))
+    counts = kill_at_random("folder", "sqlite", 1, seed=SEED, still_s=3.0, program=program(mutant))
     assert counts.lost + counts.lost_to_archive > 0, counts
     assert not counts.holds
