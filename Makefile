@@ -2,8 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format docs model card novelty bench bench-history clean
-.PHONY: demo test lint format docs model card novelty bench torture clean
+.PHONY: demo test lint format docs model card novelty bench bench-history torture clean
 
 # Run a line on simulated steel: verdicts, a history, overlays.
 demo: .venv/demo
@@ -57,7 +56,7 @@ bench: .venv/dev
 
 # Ask and purge a history of ten million inspections in SQLite and PostgreSQL, and write the figures into the same page.
 bench-history: .venv/dev
-	$(BIN)/python -m tests.torture.history --page docs/benchmarks.md
+	$(BIN)/python -m tests.torture.bench_history --page docs/benchmarks.md
 # Take its world away from a line, for hours, and count what is lost; PROOFS names some, QUICK=--quick shortens them.
 torture: .venv/dev
 	$(BIN)/python -m tests.torture $(PROOFS) $(QUICK) --page docs/torture.md
