@@ -101,6 +101,8 @@ class Dispatch:
     def close(self, deadline: float) -> None:
         """Deliver, settle and end, as far as that is done by *deadline* on the line's monotonic clock."""
         self.journal.wait_until_written(deadline - self._clock.monotonic())
+        for settling in self._settling.values():  # what goes wrong there is for the log, and the lanes take that
+            settling.wait_until_told(deadline - self._clock.monotonic())
         self.logbook.write("line stopped", f"the line stopped: {self.ledger.balance()}")
         self.journal.wait_until_written(deadline - self._clock.monotonic())
         for lane in self.lanes:

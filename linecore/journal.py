@@ -155,6 +155,7 @@ class Journal:
         self._moved = False
         self._closing = False
         self._flush_now = False
+        self._telling = False  # a batch is written, and lanes and sources are about to hear of it
         self._broken: str | None = None
         self._retry_s = RETRY_S
         self._warned = False
@@ -272,9 +273,9 @@ class Journal:
             return storable(frame_id) in self._settled
 
     def wait_until_written(self, timeout_s: float) -> bool:
-        """Wait until nothing waits for the disk."""
+        """Wait until nothing waits for the disk, and lanes and sources have been told."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting, max(0.0, timeout_s))
+            return self._changed.wait_for(lambda: not self._waiting and not self._telling, max(0.0, timeout_s))
 
     # What lanes ask
 
@@ -444,8 +445,14 @@ class Journal:
             if self._broken is not None:
                 recovered, self._broken, self._retry_s = True, None, RETRY_S
             self._flush_now = False
+            self._telling = True
             self._changed.notify_all()
-        self._tell(batch)
+        try:
+            self._tell(batch)
+        finally:
+            with self._changed:
+                self._telling = False
+                self._changed.notify_all()
         if recovered:
             self._trouble("journal cannot be written", None)
 

@@ -51,6 +51,11 @@ class Settling:
         with self._changed:
             return self._changed.wait_for(lambda: len(self._waiting) < BACKLOG or self._closing, timeout_s)
 
+    def wait_until_told(self, timeout_s: float) -> bool:
+        """Wait until the source has been told everything so far."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting, max(0.0, timeout_s))
+
     def close(self, timeout_s: float) -> None:
         """Settle what waits, at most for *timeout_s*."""
         with self._changed:

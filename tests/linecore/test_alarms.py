@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from linecore.alarms import Alarm, AlarmBoard, AlarmRule, AlarmState
+from linecore.alarms import Alarm, AlarmBoard, AlarmRule, AlarmState, Priority
 from linecore.inspection import Decision, Frame, Inspection, Timings, Verdict
 from linecore.testing import Always, Images, Listener, Recorder, grey, make_line, run
 
@@ -149,3 +149,48 @@ def test_a_line_tells_its_notifiers_and_its_bus() -> None:
     assert [alarm.state for alarm in sink.alarms] == [RAISED, CLEARED]
     names = [type(event).__name__ for event in listener.events if type(event).__name__.startswith("Alarm")]
     assert names == ["AlarmRaised", "AlarmCleared"]
+
+
+def test_an_alarm_of_the_lines_own_is_raised_once_and_cleared_once() -> None:
+    board = Board()
+    for _ in range(2):
+        board.board.raise_own("journal is filling", Priority.CRITICAL, "80 % full")
+    assert [alarm.name for alarm in board.board.active] == ["journal is filling"]
+    for _ in range(2):
+        board.board.clear_own("journal is filling", "it is over")
+    board.board.clear_own("never raised", "it is over")
+    assert [(one.state, one.message) for one in board.changes] == [
+        (AlarmState.RAISED, "80 % full"),
+        (AlarmState.CLEARED, "it is over"),
+    ]
+    assert len({one.id for one in board.changes}) == 1
+
+
+def test_while_the_line_drains_nothing_is_raised_that_nobody_would_clear() -> None:
+    board = Board()
+    board.board.raise_own("sink a is away", Priority.HIGH, "refused")
+    board.board.clear_all("the line stopped")
+    board.board.raise_own("sink b is away", Priority.HIGH, "refused")
+    assert [one.state for one in board.changes] == [AlarmState.RAISED, AlarmState.CLEARED]
+    assert board.board.active == ()
+
+
+def test_other_rules_keep_what_the_same_ones_have_seen_and_clear_what_is_gone() -> None:
+    kept, gone = AlarmRule(name="kept", count=1, of=1), AlarmRule(name="gone", count=1, of=1)
+    new = AlarmRule(name="new", count=1, of=5)
+    board = Board(kept, gone)
+    board.board.observe(failed(1))
+    board.board.use([new, kept])
+    assert [(one.name, one.state) for one in board.changes] == [
+        ("kept", AlarmState.RAISED),
+        ("gone", AlarmState.RAISED),
+        ("gone", AlarmState.CLEARED),
+    ]
+    assert board.changes[-1].message == "its rule was removed"
+    board.board.observe(failed(2))
+    assert [(one.name, one.state) for one in board.changes[3:]] == [("new", AlarmState.RAISED)]
+
+
+def failed(number: int) -> Inspection:
+    frame = Frame(str(number), "test", "camera", number, START)
+    return Inspection(frame, Verdict(Decision.FAIL, "scratches"), Timings(), START)

@@ -40,3 +40,16 @@ def test_a_failing_handler_stops_nobody_and_is_counted() -> None:
     bus.publish(SourceExhausted("camera"))
     assert len(heard) == 1
     assert bus.failures == 1
+
+
+def test_a_handler_that_wants_to_exit_stops_nobody() -> None:
+    bus, heard = Bus(), list[Event]()
+
+    def exits(_event: Event) -> None:
+        raise SystemExit(1)
+
+    bus.subscribe(Event, exits)
+    bus.subscribe(Event, heard.append)
+    bus.publish(SourceExhausted("camera"))
+    assert len(heard) == 1
+    assert bus.failures == 1

@@ -1,6 +1,8 @@
 """`linecore serve` as a process: every frame once, whatever happens to it."""
 
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from tests.lines import TIMEOUT_S, linecore, rows, serving, wait_for_lines, write_line
@@ -32,15 +34,26 @@ def test_sigterm_drains_and_the_rest_is_done_next_time(tmp_path: Path, tiny_bund
     assert set(first) <= set(after)
 
 
-def test_kill_9_loses_nothing_and_records_nothing_twice(tmp_path: Path, tiny_bundle: Path) -> None:
-    line = write_line(tmp_path, tiny_bundle, images=200)
-    for printed in (5, 30):
+def test_kill_9_loses_nothing_records_nothing_twice_and_leaves_the_ledger_in_balance(
+    tmp_path: Path, tiny_bundle: Path
+) -> None:
+    line = write_line(tmp_path, tiny_bundle, images=150)
+    for printed in (5, 20):
         with serving(line, "--until-exhausted") as process:
             wait_for_lines(process, printed, "FAIL")
             process.kill()
-    assert linecore("serve", line, "--until-exhausted").returncode == 0
+    done = linecore("serve", line, "--until-exhausted")
+    assert done.returncode == 0, done.stderr
     found = rows(tmp_path / "history.db")
-    assert len(found) == len(set(found)) == 200
+    assert len(found) == len(set(found)) == 150
+    with closing(sqlite3.connect(tmp_path / ".linecore" / "mill" / "journal.sqlite3")) as journal:
+        ((captured,),) = journal.execute("SELECT frames FROM captured").fetchall()
+        outcomes = dict(journal.execute("SELECT reason, frames FROM outcome").fetchall())
+        ((waiting,),) = journal.execute("SELECT count(*) FROM entry").fetchall()
+    assert captured == sum(outcomes.values())
+    assert outcomes[""] == 150
+    assert set(outcomes) <= {"", "given back when the line ended"}
+    assert waiting == 0
 
 
 def test_several_lines_in_one_process(tmp_path: Path, tiny_bundle: Path) -> None:
