@@ -151,7 +151,7 @@ def test_a_disk_that_fills_up_and_a_sink_that_is_away_hold_the_line_back_and_los
     line = make_line({"images": source, "judge": Always("ok"), "sink": sink}, settings=settings, folder=tmp_path)
     listener = Listener(line)
     line.start()
-    connection = line._journal.file._connection
+    connection = line.dispatch.journal.file._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     listener.wait_for(AlarmRaised)
