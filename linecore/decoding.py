@@ -45,7 +45,7 @@ def decode(encoded: bytes) -> Image:
     if not encoded:
         raise ImageError("the file is empty")
     if len(encoded) > MAX_ENCODED_BYTES:
-        raise ImageError(f"the file has {len(encoded)} bytes, the limit is {MAX_ENCODED_BYTES}")
+        raise ImageError(f"the file has more than the {MAX_ENCODED_BYTES} bytes that a line takes")
     match format_of(encoded):
         case ImageFormat.JPEG:
             return read_only(_jpeg(encoded, read_jpeg(encoded)))

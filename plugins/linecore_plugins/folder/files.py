@@ -102,11 +102,12 @@ class FolderFiles:
         Raises:
             OSError: it is gone, or cannot be read.
         """
-        if not self._inside(file.path):
+        place = _real(file.path)
+        if not place.is_relative_to(_real(self.folder)):
             return None
         # Neither a link nor a pipe that has taken the file's place since may lead elsewhere or block.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with os.fdopen(os.open(_real(file.path), flags), "rb") as opened:
+        with os.fdopen(os.open(place, flags), "rb") as opened:
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
                 return None
             content = opened.read(limit)
