@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,9 +19,8 @@ from linecore.decision import DecisionRules
 from linecore.errors import ConfigError
 from linecore.inspection import Decision
 from linecore.journal import JournalSettings
+from linecore.secrets import NAMED, NO_SECRETS, Secrets
 from linecore.validation import shown_value, validate
-
-_SECRET = re.compile(r"\$\{(\w+)\}")
 
 
 def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
@@ -72,7 +71,7 @@ class PluginTable:
 
     name: str
     type: str
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(repr=False)  # with secrets in place
     shown: Mapping[str, Any]  # as written: ${NAME} where a secret stands
 
 
@@ -88,6 +87,7 @@ class LineConfig:
     journal: JournalSettings
     alarms: tuple[AlarmRule, ...]
     hash: str  # sha256 of the file's content, secrets left out
+    secrets: Secrets = NO_SECRETS  # what must not come out again
 
     @property
     def folder(self) -> Path:
@@ -117,7 +117,7 @@ def _with_secrets(value: Any, environment: Mapping[str, str], where: str, key: s
                 )
             return environment[name]
 
-        return _SECRET.sub(secret, value)
+        return NAMED.sub(secret, value)
     if isinstance(value, dict):
         return {
             name: _with_secrets(inner, environment, where, f"{key}.{name}" if key else name)
@@ -177,4 +177,5 @@ def parse_config(content: bytes, path: Path, environment: Mapping[str, str]) -> 
         document.journal,
         document.alarms,
         digest,
+        Secrets.between(written, table),
     )

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from linecore.errors import ConfigError
+from linecore.secrets import Secrets
 
 M = TypeVar("M", bound=BaseModel)
 _PASSWORD = re.compile(r"(://[^:/@\s]*):\S*@")
@@ -45,7 +46,9 @@ def validate(model: type[M], table: Mapping[str, Any], *, where: str, key: str, 
     try:
         return model.model_validate(table, context={"folder": folder})
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_sentence(error, model, key, shown)}") from None
+        sentence = f"{where}: {_sentence(error, model, key, shown)}"
+        # A plugin's own validator may have put into words what it was given.
+        raise ConfigError(Secrets.between(shown, table).hide(sentence)) from None
 
 
 def _sentence(error: ValidationError, model: type[BaseModel], key: str, shown: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -25,9 +26,11 @@ class WebhookNotifier:
 
         model_config = ConfigDict(frozen=True, extra="forbid")
 
-        url: str = Field(description="address that the messages are posted to, http:// or https://")
-        token: str | None = Field(None, description="sent as `Authorization: Bearer ...`; take it from ${NAME}")
-        headers: Mapping[str, str] = Field({}, description="further headers")
+        url: str = Field(repr=False, description="address that the messages are posted to, http:// or https://")
+        token: str | None = Field(
+            None, repr=False, description="sent as `Authorization: Bearer ...`; take it from ${NAME}"
+        )
+        headers: Mapping[str, str] = Field({}, repr=False, description="further headers")
         alarms: bool = Field(True, description="post every change of an alarm")
         inspections: Literal["none", "rejects", "all"] = Field("none", description="which inspections to post")
         timeout_s: float = Field(5.0, gt=0, description="seconds to connect, and to wait for an answer")
@@ -60,6 +63,8 @@ class WebhookNotifier:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        for name in ("httpx", "httpcore"):  # at lower levels they log whole addresses and headers
+            logging.getLogger(name).setLevel(logging.WARNING)
         authorization = {"Authorization": f"Bearer {config.token}"} if config.token else {}
         # trust_env: a proxy that the environment names would be one more party that nobody configured here.
         self._client = httpx.Client(
@@ -97,4 +102,6 @@ class WebhookNotifier:
         except httpx.HTTPError as error:
             raise ConnectionFailedError(f"{host} cannot be reached: {type(error).__name__}") from None
         if not response.is_success:
-            raise ConnectionFailedError(f"{host} answered {response.status_code} {response.reason_phrase}")
+            # In the protocol's words: a server may put into its own what it was sent.
+            phrase = httpx.codes.get_reason_phrase(response.status_code)
+            raise ConnectionFailedError(f"{host} answered {response.status_code} {phrase}".rstrip())
