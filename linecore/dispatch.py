@@ -33,7 +33,7 @@ class Dispatch:
     """The journal of a line, its lanes, its ledger, and what tells each source of its frames.
 
     *trouble* is told what is wrong (a name and a sentence), and None for the sentence when it is over; *failed* the
-    plugin, the hook and the exception where one raises.
+    plugin, the hook and the exception where one raises. *hide* takes secrets out of what an exception says.
 
     Raises:
         ConfigError: the journal cannot be used.
@@ -51,14 +51,16 @@ class Dispatch:
         clock: Clock,
         trouble: Callable[[str, str | None], None],
         failed: Callable[[str, str, BaseException], None],
+        hide: Callable[[str], str] = str,
     ) -> None:
         self.ledger = Ledger()
-        self.logbook = Logbook(line, clock, self.deliver)
+        self.logbook = Logbook(line, clock, self.deliver, hide)
         self._settings = settings
         self._bus = bus
         self._clock = clock
         self._trouble = trouble
         self._failed = failed
+        self._hide = hide
         # Replaced as a whole, never changed: workers go through them while a reload brings others.
         self._lanes: Mapping[str, Lane] = {}
         self._live_lanes: Mapping[str, LiveLane] = {}
@@ -183,7 +185,7 @@ class Dispatch:
         """Make the lane of a sink, not yet started."""
         sink = RosterSink(roster, name)
         if roster.is_live(name):
-            live = LiveLane(name, sink, limits=self._limits, bus=self._bus)
+            live = LiveLane(name, sink, limits=self._limits, bus=self._bus, hide=self._hide)
             self._live_lanes = {**self._live_lanes, name: live}
             self.logbook.live = frozenset(self._live_lanes)
             return live
@@ -195,6 +197,7 @@ class Dispatch:
             clock=self._clock,
             journal=self.journal,
             trouble=self._trouble,
+            hide=self._hide,
         )
         self._lanes = {**self._lanes, name: lane}
         return lane

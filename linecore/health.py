@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock, get_ident
@@ -38,8 +38,9 @@ class PluginHealth:
 class Health:
     """Keeps the health of one plugin, whose hooks are called from many threads."""
 
-    def __init__(self, plugin: str, clock: Clock) -> None:
+    def __init__(self, plugin: str, clock: Clock, hide: Callable[[str], str] = str) -> None:
         self.plugin = plugin
+        self._hide = hide  # takes secrets out of what an exception says
         self._clock = clock
         self._lock = Lock()
         self._calls: Counter[str] = Counter()
@@ -67,7 +68,7 @@ class Health:
         """Take note of a failure."""
         with self._lock:
             self._failures += 1
-            self._error = f"{type(error).__name__}: {error}"
+            self._error = self._hide(f"{type(error).__name__}: {error}")
 
     def snapshot(self) -> PluginHealth:
         """Return the health at this moment."""

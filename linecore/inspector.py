@@ -40,6 +40,7 @@ class Inspector:
         config_hash: str,
         clock: Clock,
         failed: Callable[[str, str, BaseException], None],
+        hide: Callable[[str], str] = str,
     ) -> None:
         self._roster = roster
         self._rules = rules
@@ -47,6 +48,7 @@ class Inspector:
         self._config_hash = config_hash
         self._clock = clock
         self._failed = failed
+        self._hide = hide  # takes secrets out of what an exception says
         self._forwards = roster.forwards()  # frames are judged elsewhere, and not even decoded here
         self._classifiers, self._explainers, self._keepers = map(roster.answering, ("classify", "explain", "evidence"))
 
@@ -85,7 +87,7 @@ class Inspector:
                 raise
             logger.exception("classifying %s failed", frame.id)
             classification = None
-            verdict = no_result(f"the classifier failed: {type(error).__name__}: {error}")
+            verdict = no_result(self._hide(f"the classifier failed: {type(error).__name__}: {error}"))
         done = self._clock.monotonic()
         first = arrival.answer()
         verdict, late = self._in_time(arrival, verdict, 1000 * (done - arrival.at))

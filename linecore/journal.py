@@ -12,6 +12,7 @@ and an alarm is raised long before.
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 from collections import Counter, OrderedDict, deque
@@ -483,7 +484,9 @@ class Journal:
             self._changed.notify_all()
         if first:
             logger.error("the journal cannot be written: %s", error)
-            self._trouble("journal cannot be written", f"the journal cannot be written: {error}; make room on its disk")
+            full = "full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC
+            wish = "make room on its disk" if full else "look at its disk"
+            self._trouble("journal cannot be written", f"the journal cannot be written: {error}; {wish}")
 
     def _go_on_without_disk(self) -> None:
         """Until the next attempt is due, deliver from memory, and settle what every sink holds."""

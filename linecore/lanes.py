@@ -105,6 +105,7 @@ class Lane:
         clock: Clock,
         journal: Journal,
         trouble: Callable[[str, str | None], None] = lambda _name, _sentence: None,
+        hide: Callable[[str], str] = str,
     ) -> None:
         self.name = name
         self.dropped = 0
@@ -114,6 +115,7 @@ class Lane:
         self._clock = clock
         self._journal = journal
         self._trouble = trouble
+        self._hide = hide  # takes secrets out of what an exception says
         self._jitter = random.Random(name)
         self._changed = Condition()
         self._queue: deque[_Waiting] = deque()
@@ -365,7 +367,7 @@ class Lane:
             try:
                 self._turns.take(lambda: deliver(sink, batch), self.limits.timeout_s)  # noqa: B023  # called at once
             except BaseException as error:
-                replay.error = f"{type(error).__name__}: {error}"
+                replay.error = self._hide(f"{type(error).__name__}: {error}")
             else:
                 self._journal.raise_dead([letter.id])
             replay.done.set()
@@ -411,7 +413,7 @@ class Lane:
         self._bus.publish(DeliveryRefused(self.name, name_of(refused.delivery), refused.refused, error))
 
     def _stumbled(self, error: Exception) -> None:
-        said = f"{type(error).__name__}: {error}"
+        said = self._hide(f"{type(error).__name__}: {error}")
         with self._changed:
             self._busy = False
             self._attempt += 1
@@ -424,7 +426,7 @@ class Lane:
             self._changed.wait_for(lambda: self._abandoned or self._closing, retry_s)
 
     def _failed(self, batch: list[_Waiting], error: BaseException) -> None:
-        said = f"{type(error).__name__}: {error}"
+        said = self._hide(f"{type(error).__name__}: {error}")
         away = is_away(error)
         with self._changed:
             self._busy = False

@@ -190,11 +190,21 @@ class Line:
             encoded=encoded,
             captured_at=captured_at,
             part=part,
-            origin=origin,
+            origin=None if origin is None else self.hide(origin),
             truth=truth,
             sequence=sequence,
             stream=stream,
         )
+
+    def log(
+        self,
+        plugin: object,
+        kind: str,
+        message: str,
+        detail: Mapping[str, str | int | float | None] | None = None,
+    ) -> None:
+        """Write an entry of *plugin* into the line's log, which the history keeps: a few words, and one sentence."""
+        self.dispatch.logbook.write(kind, message, self.plugin_name(plugin), detail)
 
     # The way of a frame
 
@@ -342,9 +352,17 @@ class Line:
         Raises:
             ConfigError: a plugin answers a hook that does not exist, or none at all.
         """
-        roster = Roster(plugins, where=self.where, failed=self._plugin_failed, clock=self.clock, before=before)
+        roster = Roster(
+            plugins, where=self.where, failed=self._plugin_failed, clock=self.clock, before=before, hide=self.hide
+        )
         inspector = Inspector(
-            roster, rules, settings, config_hash=config_hash, clock=self.clock, failed=self._plugin_failed
+            roster,
+            rules,
+            settings,
+            config_hash=config_hash,
+            clock=self.clock,
+            failed=self._plugin_failed,
+            hide=self.hide,
         )
         return Setup(settings, rules, tuple(alarms), roster, inspector, config_hash, tables)
 
@@ -431,6 +449,10 @@ class Line:
             self.release()
             return balance
 
+    def hide(self, text: str) -> str:
+        """Return *text* without the secrets of the line's file."""
+        return text if self.config is None else self.config.secrets.hide(text)
+
     def trouble(self, name: str, sentence: str | None) -> None:
         """Raise an alarm of the line's own, or clear it where *sentence* is None."""
         if sentence is None:
@@ -450,6 +472,7 @@ class Line:
             clock=self.clock,
             trouble=self.trouble,
             failed=self._plugin_failed,
+            hide=self.hide,
         )
 
     def _policy(self, source: str) -> Policy:
@@ -488,7 +511,7 @@ class Line:
         # A domain error says it all in its sentence; anything else is a bug, whose traceback is wanted.
         traceback = None if isinstance(error, LinecoreError) else error
         logger.error("plugin %s failed in %s: %s", name, hook, error, exc_info=traceback)
-        self.bus.publish(PluginFailed(name, hook, f"{type(error).__name__}: {error}"))
+        self.bus.publish(PluginFailed(name, hook, self.hide(f"{type(error).__name__}: {error}")))
 
 
 def workers_of(settings: LineSettings) -> int:

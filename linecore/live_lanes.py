@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from threading import Condition, Thread
 
 from linecore.bus import Bus
@@ -18,12 +19,15 @@ class LiveLane:
 
     live = True
 
-    def __init__(self, name: str, sink: Sink, *, limits: LaneLimits, bus: Bus) -> None:
+    def __init__(
+        self, name: str, sink: Sink, *, limits: LaneLimits, bus: Bus, hide: Callable[[str], str] = str
+    ) -> None:
         self.name = name
         self.dropped = 0
         self.limits = limits
         self._sink = sink
         self._bus = bus
+        self._hide = hide  # takes secrets out of what an exception says
         self._changed = Condition()
         self._queue: deque[Delivery] = deque()
         self._queue_bytes = 0
@@ -118,7 +122,7 @@ class LiveLane:
                 self._queue_bytes -= weight_of(one)
             had_trouble, waiting = self._attempt > 0, len(self._queue)
             self._attempt = self._attempt + 1 if error else 0
-            self._error = f"{type(error).__name__}: {error}" if error else None
+            self._error = self._hide(f"{type(error).__name__}: {error}") if error else None
             self.dropped += len(batch) if error and not self._abandoned else 0
             attempt, said = self._attempt, self._error
         if isinstance(error, TurnTimeoutError):

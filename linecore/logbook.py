@@ -31,9 +31,12 @@ QUIET_S = 10.0
 class Logbook:
     """Makes a log entry of each event that is worth keeping, and hands it to *write*."""
 
-    def __init__(self, line: str, clock: Clock, write: Callable[[LogEntry], None]) -> None:
-        self._quiet_until: dict[tuple[str, str], float] = {}
-        self._left_out: Counter[tuple[str, str]] = Counter()
+    def __init__(
+        self, line: str, clock: Clock, write: Callable[[LogEntry], None], hide: Callable[[str], str] = str
+    ) -> None:
+        self._hide = hide  # takes secrets out of what an exception says
+        self._quiet_until: dict[tuple[str, str, str], float] = {}
+        self._left_out: Counter[tuple[str, str, str]] = Counter()
         self._line = line
         self._clock = clock
         self._write = write
@@ -48,7 +51,7 @@ class Logbook:
     def entry(self, kind: str, message: str, source: str | None = None, detail: Detail | None = None) -> LogEntry:
         """Return an entry of this moment."""
         name = f"{self._line}/{kind}/{self._started}-{next(self._numbers)}"
-        return LogEntry(name, self._line, self._clock.now(), kind, message, source, detail or {})
+        return LogEntry(name, self._line, self._clock.now(), kind, self._hide(message), source, detail or {})
 
     def write(self, kind: str, message: str, source: str | None = None, detail: Detail | None = None) -> None:
         """Write an entry of this moment."""
@@ -59,7 +62,7 @@ class Logbook:
             case SequenceGap(source, stream, expected, got):
                 of = f" of {stream}" if stream else ""
                 said = f"{source}: frames {expected} to {got - 1}{of} never came"
-                self.write("sequence gap", said, source, {"stream": stream, "expected": expected, "got": got})
+                self._write_seldom("sequence gap", said, source, {"stream": stream, "expected": expected, "got": got})
             case ConfigChanged(_, _, before, after, changes):
                 said = f"the configuration has changed: {', '.join(changes) or 'nothing but comments'}"
                 self.write("config changed", said, None, {"before": before, "after": after})
@@ -76,12 +79,14 @@ class Logbook:
                 said = f"plugin {plugin} has not returned from {hook} for {seconds:.1f} s"
                 self.write("plugin stuck", said, plugin, {"hook": hook, "seconds": round(seconds, 3)})
             case PluginFailed(plugin, hook, error):
-                self._write_seldom("plugin failed", f"plugin {plugin} failed in {hook}: {error}", plugin, hook)
+                said = f"plugin {plugin} failed in {hook}: {error}"
+                self._write_seldom("plugin failed", said, plugin, {"hook": hook})
 
-    def _write_seldom(self, kind: str, message: str, plugin: str, hook: str) -> None:
-        key, now = (plugin, hook), self._clock.monotonic()
+    def _write_seldom(self, kind: str, message: str, plugin: str, detail: Detail) -> None:
+        """Write at most one entry of a kind about a plugin in a while; it says how many more there were."""
+        key, now = (kind, plugin, str(detail.get("hook", ""))), self._clock.monotonic()
         if now < self._quiet_until.get(key, now):
             self._left_out[key] += 1
             return
         self._quiet_until[key] = now + QUIET_S
-        self.write(kind, message, plugin, {"hook": hook, "more": self._left_out.pop(key, 0)})
+        self.write(kind, message, plugin, {**detail, "more": self._left_out.pop(key, 0)})

@@ -49,9 +49,11 @@ class Roster:
         failed: Callable[[str, str, BaseException], None],
         clock: Clock | None = None,
         before: Roster | None = None,
+        hide: Callable[[str], str] = str,
     ) -> None:
         self.where = where
-        self._health: dict[str, Health] = {name: Health(name, clock or SystemClock()) for name in plugins}
+        self._hide = hide
+        self._health: dict[str, Health] = {name: Health(name, clock or SystemClock(), hide) for name in plugins}
         if before is not None:
             kept = [name for name in before if before[name] is plugins.get(name)]
             self._health.update({name: before._health[name] for name in kept})
@@ -195,7 +197,7 @@ class Roster:
         except LinecoreError as error:
             key = f"plugins.{name}"
             sentence = str(error) if str(error).startswith(key) else f"{key}: {error}"
-            raise type(error)(f"{self.where}: {sentence}") from None
+            raise type(error)(self._hide(f"{self.where}: {sentence}")) from None
 
     def _stop(self, name: str) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 NAMED = re.compile(r"\$\{(\w+)\}")
@@ -33,6 +33,10 @@ class Secrets:
     def between(cls, written: object, filled: object) -> Secrets:
         """Find the secrets of a table: *filled* is *written* with each ``${NAME}`` replaced."""
         return cls(dict(_pairs(written, filled)))
+
+    def joined(self, others: Iterable[Secrets]) -> Secrets:
+        """Return these and those of *others* together."""
+        return Secrets({form: shown for one in (self, *others) for form, shown in one._shown.items()})
 
     def hide(self, text: str) -> str:
         """Return *text* with ``${NAME}`` where a secret stood."""

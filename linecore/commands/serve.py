@@ -24,6 +24,7 @@ from linecore.line import Line
 from linecore.messages import Json
 from linecore.process import usage
 from linecore.reload import reload_line
+from linecore.secrets import NO_SECRETS, HidingFormatter
 from linecore.state import sole_server
 from linecore.status import status_of
 
@@ -41,8 +42,8 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
     Exit code 1 where a sink has not taken everything, or a source ended because it failed. SIGHUP goes on with the
     files as they are now, like `linecore reload`.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     configs = [load_config(path) for path in files or (Path("line.toml"),)]
+    _log_without_secrets(configs)
     _refuse_namesakes(configs)
     _leave_cores_to_workers()
     with ExitStack() as stack:
@@ -155,6 +156,13 @@ def _stop(lines: Sequence[Line]) -> bool:
             troubled = line.broken_sources or line.undelivered or line.left_for_later
             complete = complete and not (balance.in_flight or troubled)
     return complete
+
+
+def _log_without_secrets(configs: Sequence[LineConfig]) -> None:
+    secrets = NO_SECRETS.joined(config.secrets for config in configs)
+    handler = logging.StreamHandler()
+    handler.setFormatter(HidingFormatter(secrets, "%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _refuse_namesakes(configs: Sequence[LineConfig]) -> None:

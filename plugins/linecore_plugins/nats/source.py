@@ -193,5 +193,7 @@ class NatsSource:
             logger.warning("%s: message %d is not kept yet: %s", self._key, delivery.sequence, error)
             self._deliveries.give_back(delivery, self.config.retry_delay_s)
             return False
-        logger.warning("%s: message %d went to %s: %s", self._key, delivery.sequence, self._dead.name, reason)
+        said = f"message {delivery.sequence} went to {self._dead.name}: {reason}"
+        logger.warning("%s: %s", self._key, said)
+        self._line.log(self, "message buried", said, {"message": delivery.sequence, "subject": self._dead.name})
         return True
