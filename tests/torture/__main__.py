@@ -16,16 +16,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from linecore_models.marked_page import write_marked
-from tests.torture import disk_full, isolation, kill, order, outage, soak
+from tests.torture import disk_full, isolation, kill, mutants, order, outage, soak
 from tests.torture.scenario import Counts, Scenario, page_table, terminal_table
 
 SCENARIOS = (
-    Scenario("kill", "0 frames lost, 0 rows twice, every ledger balanced", kill.run),
-    Scenario("order", "no source is told of a frame before it is on disk", order.run),
-    Scenario("outage", "0 verdicts late, 0 lost, 0 twice, order kept", outage.run),
-    Scenario("disk-full", "verdicts go on, the alarm is raised, recovery is clean", disk_full.run),
-    Scenario("isolation", "p99 of verdicts and of other sinks within 10 % of undisturbed", isolation.run),
-    Scenario("soak", "80 % of capacity: memory, threads and descriptors flat, queues bounded", soak.run),
+    Scenario("kill", "0 frames lost, 0 rows twice, every ledger balanced", kill.parts),
+    Scenario("order", "no source is told of a frame before it is on disk", order.parts),
+    Scenario("mutants", "both proofs find out what was broken on purpose, and nothing else", mutants.parts),
+    Scenario("outage", "0 verdicts late, 0 lost, 0 twice, order kept", outage.parts),
+    Scenario("disk-full", "verdicts go on, the alarm is raised, recovery is clean", disk_full.parts),
+    Scenario("isolation", "p99 of verdicts and of other sinks within 10 % of undisturbed", isolation.parts),
+    Scenario("soak", "80 % of capacity: memory, threads and descriptors flat, queues bounded", soak.parts),
 )
 
 WIDTH = 100
@@ -44,29 +45,39 @@ def torture(names: tuple[str, ...], quick: bool, seed: int, page: Path | None) -
     console = Console(width=min(WIDTH, Console().width) if sys.stdout.isatty() else WIDTH)
     complete = True
     for name in names or known:
-        found = _run(known[name], quick, seed, console)
-        complete = complete and all(one.holds for one in found)
+        found, whole = _run(known[name], quick, seed, console)
+        complete = complete and whole and all(one.holds for one in found)
         if found:
-            console.print(terminal_table(f"{name}: {known[name].demand}", found))
+            console.print(f"[bold]{name}[/]: {known[name].demand}", highlight=False)
+            console.print(terminal_table(found))
         if found and page:
             write_marked(page, f"make torture: {name}", f"{_origin(name, quick, seed)}\n\n{page_table(found)}")
     sys.exit(0 if complete else 1)
 
 
-def _run(scenario: Scenario, quick: bool, seed: int, console: Console) -> Sequence[Counts]:
-    """Run one proof below a bar; a proof that this machine has not the means for is told, and proves nothing."""
+def _run(scenario: Scenario, quick: bool, seed: int, console: Console) -> tuple[Sequence[Counts], bool]:
+    """Run the parts of one proof below a bar; return their counts, and False where a part broke off.
+
+    A part that this machine has not the means for is told, and proves nothing.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    found: list[Counts] = []
+    whole = True
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(scenario.name, total=None)
 
         def progress(done: int, of: int, what: str) -> None:
-            bar.update(task, completed=done, total=of, description=what)
+            bar.update(task, completed=done, total=of, description=f"{scenario.name}: {what}")
 
-        try:
-            return scenario.run(quick, seed, progress)
-        except pytest.skip.Exception as reason:
-            console.print(f"{scenario.name}: skipped: {reason}", style="yellow")
-            return ()
+        for part in scenario.parts(quick, seed, progress):
+            try:
+                found.append(part())
+            except pytest.skip.Exception as reason:
+                console.print(f"{scenario.name}: skipped: {reason}", style="yellow")
+            except AssertionError as error:
+                console.print(f"{scenario.name}: broke off: {error}", style="bold red")
+                whole = False
+    return found, whole
 
 
 def _origin(name: str, quick: bool, seed: int) -> str:

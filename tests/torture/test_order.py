@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.torture.mutant import program
+from tests.torture.mutants import traced
 from tests.torture.order import settlement_order
 
 
@@ -16,6 +16,6 @@ def test_no_source_is_told_before_a_frame_is_on_disk(of: str) -> None:
 
 @pytest.mark.parametrize("mutant", ["settle-first", "no-sync"])
 def test_a_broken_product_fails_the_same_proof(mutant: str) -> None:
-    counts = settlement_order("folder", 30, program=program(mutant))
-    assert counts.settled == 30
-    assert counts.early > 0, counts
+    counts = traced(mutant, 30, wanted=True)
+    assert counts.frames == 30
+    assert counts.holds, counts
