@@ -8,15 +8,17 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.torture.feeds import FolderFeed
-from tests.torture.history import History, open_history
 from tests.torture.http_receiver import HttpReceiver
 from tests.torture.notes import verdicts
 from tests.torture.patience import becomes_true, stands_still
+from tests.torture.recorded import History, open_history
 from tests.torture.scenario import Progress, silent
 from tests.torture.served import BYSTANDERS, ServedLine
 from tests.torture.small_disk import SmallDisk, small_disk
@@ -179,6 +181,7 @@ def _let_go_by(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def run(quick: bool, seed: int, progress: Progress) -> list[DiskFullCounts]:
+def parts(quick: bool, seed: int, progress: Progress) -> list[Callable[[], DiskFullCounts]]:
     """Fill the disk for a minute, or for four seconds."""
-    return [disk_full(4 if quick else 60, around_s=2 if quick else 10, progress=progress)]
+    full_s, around_s = (4, 2) if quick else (60, 10)
+    return [partial(disk_full, full_s, around_s=around_s, progress=progress)]

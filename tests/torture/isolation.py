@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -174,8 +175,7 @@ def _counted(folder: Path, phases: Sequence[_Phase], rounds: int, phase_s: float
     )
 
 
-def run(quick: bool, seed: int, progress: Progress) -> list[IsolationCounts]:
+def parts(quick: bool, seed: int, progress: Progress) -> list[Callable[[], IsolationCounts]]:
     """Take turns of 30 s for eight rounds, or of 3 s for two."""
-    if quick:
-        return [isolation(2, 3, settle_s=0.5, progress=progress)]
-    return [isolation(8, 30, settle_s=3, progress=progress)]
+    rounds, phase_s, settle_s = (2, 3, 0.5) if quick else (8, 30, 3)
+    return [partial(isolation, rounds, phase_s, settle_s=settle_s, progress=progress)]

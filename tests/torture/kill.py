@@ -17,9 +17,10 @@ from pathlib import Path
 
 from tests.db.databases import fresh_database
 from tests.torture.feeds import Feed, FolderFeed, ZmqFeed
-from tests.torture.history import History, open_history
+from tests.torture.nats_feed import NatsFeed
 from tests.torture.notes import deliveries, written
 from tests.torture.patience import becomes_true, stands_still
+from tests.torture.recorded import History, open_history
 from tests.torture.scenario import Progress, silent
 from tests.torture.served import BYSTANDERS, ServedLine
 from tests.torture.status import account_of
@@ -30,7 +31,7 @@ FLOWING_S = 1.5
 STILL_S = 8.0  # a line that has delivered nothing for so long has nothing more to deliver: a sender's pauses are 4 s
 END_S = 300.0
 
-FEEDS: dict[str, Callable[[Path, float], Feed]] = {"folder": FolderFeed, "zmq": ZmqFeed}
+FEEDS: dict[str, Callable[[Path, float], Feed]] = {"folder": FolderFeed, "zmq": ZmqFeed, "nats": NatsFeed}
 DATABASES = ("sqlite", "postgresql")
 
 LINE = """
@@ -180,8 +181,8 @@ def _let_go_by(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def run(quick: bool, seed: int, progress: Progress) -> list[KillCounts]:
-    """Kill each source with each database: 200 times in all, or a dozen."""
+def parts(quick: bool, seed: int, progress: Progress) -> list[Callable[[], KillCounts]]:
+    """Kill each source with each database: 200 times in all, or three each."""
     pairs = [(of, on) for of in FEEDS for on in DATABASES]
     each = 3 if quick else -(-200 // len(pairs))
-    return [kill_at_random(of, on, each, seed=seed, progress=progress) for of, on in pairs]
+    return [partial(kill_at_random, of, on, each, seed=seed, progress=progress) for of, on in pairs]

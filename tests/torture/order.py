@@ -14,9 +14,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.conftest import ROOT, skip_or_fail
@@ -144,6 +145,6 @@ def _seen(folder: Path, settles: re.Pattern[str]) -> Order:
         return order_of(lines, settles)
 
 
-def run(quick: bool, seed: int, progress: Progress) -> list[OrderCounts]:
+def parts(quick: bool, seed: int, progress: Progress) -> list[Callable[[], OrderCounts]]:
     """Look at a thousand frames of a folder and of a sender, or at fifty."""
-    return [settlement_order(of, 50 if quick else 1000, progress=progress) for of in ("folder", "zmq")]
+    return [partial(settlement_order, of, 50 if quick else 1000, progress=progress) for of in ("folder", "zmq")]

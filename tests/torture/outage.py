@@ -7,19 +7,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
+from tests.db.private_postgresql import private_postgresql
 from tests.torture.feeds import ZmqFeed
-from tests.torture.history import open_history
 from tests.torture.http_receiver import HttpReceiver
+from tests.torture.nats_server import NatsServer
 from tests.torture.notes import verdicts
 from tests.torture.patience import becomes_true, stands_still
-from tests.torture.postgres import private_postgres
+from tests.torture.recorded import open_history
 from tests.torture.scenario import Progress, silent
 from tests.torture.served import BYSTANDERS, ServedLine
+from tests.torture.steel import frame_number
 
+EVENTS = "LINECORE_EVENTS"  # the stream that a publisher makes
 RATE = 20.0  # frames a second
 DEADLINE_MS = 500
 STILL_S = 45.0  # a lane's longest pause between two tries is 30 s
@@ -58,6 +62,9 @@ class Target(Protocol):
     def stop(self) -> None:
         """Stop it."""
 
+    def count(self) -> int:
+        """Return how many inspections it holds by now."""
+
     def received(self) -> Sequence[tuple[int, bool]]:
         """Return what it holds, in the order in which it came: the number of the frame, and whether it is marked."""
 
@@ -92,6 +99,10 @@ class _Postgres:
         self._url, self._folder = url, folder
         self.start, self.stop = start, stop
 
+    def count(self) -> int:
+        with open_history(self._url, self._folder) as history:
+            return history.count()
+
     def received(self) -> Sequence[tuple[int, bool]]:
         with open_history(self._url, self._folder) as history:
             return history.deliveries()
@@ -103,14 +114,31 @@ class _Http:
         self._receiver = receiver
         self.start, self.stop = receiver.start, receiver.stop
 
+    def count(self) -> int:
+        return len(self._receiver.received())
+
     def received(self) -> Sequence[tuple[int, bool]]:
         return [(one.number, one.buffered) for one in self._receiver.received()]
+
+
+class _Nats:
+    def __init__(self, server: NatsServer) -> None:
+        self.table = f'[plugins.nats_publisher]\nurl = "{server.url}"\nalarms = false\nlog = false\n'
+        self._server = server
+        self.start, self.stop = server.start, server.stop
+
+    def count(self) -> int:
+        return self._server.messages(EVENTS)
+
+    def received(self) -> Sequence[tuple[int, bool]]:
+        bodies = self._server.bodies(EVENTS)
+        return [(frame_number(one["frame_id"]), bool(one.get("buffered"))) for one in bodies]
 
 
 @contextmanager
 def postgres_target(folder: Path) -> Iterator[Target]:
     """Give a history in a PostgreSQL of our own."""
-    with private_postgres() as server:
+    with private_postgresql() as server:
         yield _Postgres(server.url, folder, server.start, server.stop)
 
 
@@ -125,9 +153,21 @@ def http_target(folder: Path) -> Iterator[Target]:
         receiver.stop()
 
 
+@contextmanager
+def nats_target(folder: Path) -> Iterator[Target]:
+    """Give a JetStream that inspections are published to."""
+    server = NatsServer(folder)
+    server.start()
+    try:
+        yield _Nats(server)
+    finally:
+        server.stop()
+
+
 TARGETS: dict[str, Callable[[Path], AbstractContextManager[Target]]] = {
     "postgresql": postgres_target,
     "http": http_target,
+    "nats": nats_target,
 }
 
 
@@ -169,7 +209,7 @@ def _take_away(
     feed.end()
     progress(3, 4, f"{of}: catching up")
     frames = feed.added()
-    stands_still(lambda: len(target.received()), frames, STILL_S, 300)
+    stands_still(target.count, frames, STILL_S, 300)
     caught_up = time.time()
     line.end()
     received = target.received()
@@ -197,6 +237,7 @@ def _let_go_by(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def run(quick: bool, seed: int, progress: Progress) -> list[OutageCounts]:
+def parts(quick: bool, seed: int, progress: Progress) -> list[Callable[[], OutageCounts]]:
     """Take each server away for a minute, or for three seconds."""
-    return [outage(of, 3 if quick else 60, around_s=2 if quick else 10, progress=progress) for of in TARGETS]
+    away_s, around_s = (3, 2) if quick else (60, 10)
+    return [partial(outage, of, away_s, around_s=around_s, progress=progress) for of in TARGETS]

@@ -27,21 +27,24 @@ class Counts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A proof by its name; *run* is told whether to be quick, a seed, and whom to tell of its progress."""
+    """A proof by its name.
+
+    *parts* is told whether to be quick, a seed, and whom to tell of its progress; each part is a column of the table.
+    """
 
     name: str
-    demand: str  # a sentence
-    run: Callable[[bool, int, Progress], Sequence[Counts]]
+    demand: str  # what the counts must show
+    parts: Callable[[bool, int, Progress], Sequence[Callable[[], Counts]]]
 
 
 def silent(done: int, of: int, what: str) -> None:
     """Tell nobody."""
 
 
-def terminal_table(title: str, found: Sequence[Counts]) -> Table:
+def terminal_table(found: Sequence[Counts]) -> Table:
     """Return the counts of one proof for a terminal: a column each."""
     first, *rows = _rows(found)
-    table = Table(title=title, title_justify="left")
+    table = Table()
     table.add_column(first[0])
     for heading in first[1:]:
         table.add_column(heading, justify="right")

@@ -9,15 +9,16 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from tests.torture.feeds import ZmqFeed
 from tests.torture.footprint import Footprint, footprint_of, size_of
-from tests.torture.history import History, open_history
 from tests.torture.notes import Tally
 from tests.torture.patience import becomes_true, stands_still
+from tests.torture.recorded import History, open_history
 from tests.torture.scenario import Progress, silent
 from tests.torture.served import BYSTANDERS, ServedLine
 
@@ -175,8 +176,7 @@ def _counted(
     )
 
 
-def run(quick: bool, seed: int, progress: Progress) -> list[SoakCounts]:
+def parts(quick: bool, seed: int, progress: Progress) -> list[Callable[[], SoakCounts]]:
     """Soak for half an hour, or for twenty seconds."""
-    if quick:
-        return [soak(1 / 3, every_s=0.5, measure_s=3, progress=progress)]
-    return [soak(30, every_s=5, measure_s=30, progress=progress)]
+    minutes, every_s, measure_s = (1 / 3, 0.5, 3) if quick else (30, 5, 30)
+    return [partial(soak, minutes, every_s=every_s, measure_s=measure_s, progress=progress)]
