@@ -58,6 +58,8 @@ def remarks(roster: Roster, rules: DecisionRules) -> list[str]:
     found = []
     if not roster.keepers():
         found.append("no sink keeps the verdicts; add [plugins.database]")
+    for name in roster:  # what a plugin has to say against its own options stands in its attribute ``remarks``
+        found += [f"plugins.{name}: {said}" for said in getattr(roster[name], "remarks", ())]
     classifiers = [roster[name] for name in roster.answering("classify")]
     # A classifier that does not say whether it measures novelty is believed to.
     if rules.max_novelty is not None and not any(getattr(one, "measures_novelty", True) for one in classifiers):

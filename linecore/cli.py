@@ -24,6 +24,7 @@ SUMMARIES: Mapping[str, str] = {
     "reload": "Have a line go on with a new version of its file.",
     "journal": "List and replay what a line could not deliver.",
     "send": "Send image files to a line over ZeroMQ.",
+    "keys": "Make and show the keys of ZeroMQ senders and lines.",
     "simulate": "Draw a folder of simulated steel, clean and with defects.",
     "history": "Query the defect history.",
     "plugins": "List the plugins, or show one with its options.",

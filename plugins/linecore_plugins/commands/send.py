@@ -21,6 +21,7 @@ from linecore.formats import IMAGE_SUFFIXES
 from linecore.inspection import Part
 from linecore.text import natural, printable
 from linecore_plugins.zmq.header import MAX_ID
+from linecore_plugins.zmq.keys import KeyPair, read_public
 from linecore_plugins.zmq.sender import ZmqSender
 from linecore_plugins.zmq.wire import FrameMessage
 
@@ -57,21 +58,36 @@ def _part(context: click.Context, parameter: click.Parameter, pairs: tuple[str, 
     metavar="SECONDS",
     help="How long to wait for an answer. The first frame without one ends the sending.",
 )
+@click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="The sender's own NAME.secret.")
+@click.option("--server-key", metavar="KEY", help="The line's public key, or a file with it.")
 def send(
-    address: str, paths: tuple[Path, ...], part: Part, fps: float | None, raw: bool, as_json: bool, timeout: float
+    address: str,
+    paths: tuple[Path, ...],
+    part: Part,
+    fps: float | None,
+    raw: bool,
+    as_json: bool,
+    timeout: float,
+    key: Path | None,
+    server_key: str | None,
 ) -> None:
     """Send image files to the line that listens on ADDRESS, and wait until it has stored them.
 
     Folders are walked in order. A file's id is made from its name and its content, so sending it again does no harm.
-    Ends with exit code 1 where a file was refused, dropped or not answered.
+    Ends with exit code 1 where a file was refused, dropped or not answered. A line that other computers can reach asks
+    for keys: see `linecore keys new`.
     """
     files = list(_files(paths))
     if not files:
         shown = ", ".join(map(printable, paths))
         raise ConfigError(f"{shown} holds no image; name files, or folders of {' '.join(IMAGE_SUFFIXES)}")
+    if (key is None) != (server_key is None):
+        raise ConfigError("--key and --server-key go together; give both, or neither where the line asks for no keys")
+    pair = None if key is None else KeyPair.read(key)
+    public = None if server_key is None else read_public(server_key)
     console = Console(stderr=True)
     with (
-        ZmqSender(address, timeout_s=timeout, resend_s=min(5.0, timeout / 2)) as sender,
+        ZmqSender(address, timeout_s=timeout, resend_s=min(5.0, timeout / 2), key=pair, server_key=public) as sender,
         Progress(console=console, disable=not console.is_terminal, transient=True) as progress,
     ):
         task = progress.add_task("sending", total=len(files))

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from linecore.clock import Clock, SystemClock
 from linecore.errors import ConfigError
@@ -26,7 +27,15 @@ from linecore.inspection import Image, Part
 from linecore.text import printable
 from linecore_plugins.zmq.address import WISH, is_address
 from linecore_plugins.zmq.header import MAX_ID, MessageRefusedError
+from linecore_plugins.zmq.keys import KeyPair, is_key
 from linecore_plugins.zmq.wire import NO_PART, Acknowledgement, FrameMessage
+
+_REFUSALS: Mapping[int, str] = {
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "the line does not have this sender's key on its list",
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "the line hung up: its key is another, or one side alone uses keys",
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "one side alone uses keys",
+}
+"""What ZeroMQ's events say of a connection that comes to nothing."""
 
 
 @dataclass(slots=True)
@@ -47,8 +56,12 @@ class ZmqSender:
     *sender*, by default one that no other sender has, so that the line can tell when some never came; a frame that is
     sent again keeps its number, and a message that is numbered already keeps its own.
 
+    A line that asks for keys wants *key*, the sender's pair, whose public key is on the line's list, and *server_key*,
+    the line's public key: 40 characters.
+
     Raises:
-        ConfigError: the address is none that ZeroMQ can connect to, or the sender's name is not fit for the header.
+        ConfigError: the address is none that ZeroMQ can connect to, the sender's name is not fit for the header, or the
+            keys are none.
     """
 
     def __init__(
@@ -59,10 +72,18 @@ class ZmqSender:
         resend_s: float = 5.0,
         timeout_s: float = 60.0,
         sender: str | None = None,
+        key: KeyPair | None = None,
+        server_key: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not is_address(address):
             raise ConfigError(f"the address to send to is {address!r}; {WISH}")
+        if (key is None) != (server_key is None):
+            raise ConfigError(
+                "key and server_key, the sender's own pair and the line's public key, go together; give both"
+            )
+        if server_key is not None and not is_key(server_key):
+            raise ConfigError(f"the line's key is {server_key!r}; a public key has 40 characters")
         if sender is not None and not (sender.isprintable() and 1 <= len(sender) <= MAX_ID):
             raise ConfigError(f"the sender's name is {sender!r}; it must be 1 to {MAX_ID} printable characters")
         self._sender = sender or f"{printable(socket.gethostname())[:64]}-{token_hex(4)}"
@@ -80,6 +101,12 @@ class ZmqSender:
         self._socket.set(zmq.TCP_KEEPALIVE, 1)
         self._socket.set(zmq.TCP_KEEPALIVE_IDLE, 30)
         self._socket.set(zmq.IPV6, int("[" in address))
+        if key is not None and server_key is not None:
+            self._socket.set(zmq.CURVE_SERVERKEY, server_key.encode())
+            self._socket.set(zmq.CURVE_PUBLICKEY, key.public.encode())
+            self._socket.set(zmq.CURVE_SECRETKEY, key.secret.encode())
+        self._refusals = self._listen_for_refusals()
+        self._refusal = ""
         try:
             self._socket.connect(address)
         except zmq.ZMQError as error:
@@ -173,10 +200,29 @@ class ZmqSender:
             if answer.id is not None and self._pending.pop(answer.id, None) is not None:
                 yield answer
             return
+        self._read_refusals()
         now = self._clock.monotonic()
         for frame_id, pending in list(self._pending.items()):
             if now >= pending.give_up:
                 del self._pending[frame_id]
-                yield Acknowledgement(frame_id, "unanswered", f"no answer within {self._timeout_s:g} s")
+                said = f"no answer within {self._timeout_s:g} s{self._refusal}"
+                yield Acknowledgement(frame_id, "unanswered", said)
             elif now >= pending.send_again:
                 self._send(pending, now)
+
+    def _listen_for_refusals(self) -> zmq.Socket[bytes]:
+        """Return a socket on which ZeroMQ says why no connection comes about."""
+        address = f"inproc://refusals-{id(self)}"
+        self._socket.monitor(address, sum(_REFUSALS))
+        refusals = self._context.socket(zmq.PAIR)
+        refusals.set(zmq.LINGER, 0)
+        refusals.set(
+            zmq.RCVHWM, 0
+        )  # without a limit: at one that is reached, ZeroMQ's own thread would wait for a reader
+        refusals.connect(address)
+        return refusals
+
+    def _read_refusals(self) -> None:
+        while self._refusals.poll(0):
+            event = recv_monitor_message(self._refusals)["event"]
+            self._refusal = f"; {_REFUSALS[event]}" if event in _REFUSALS else self._refusal

@@ -14,7 +14,9 @@ from threading import Thread
 import zmq
 
 from linecore.clock import SystemClock
+from linecore_plugins.zmq.gatekeeper import Gatekeeper
 from linecore_plugins.zmq.header import MessageRefusedError
+from linecore_plugins.zmq.keys import AllowList, KeyPair
 from linecore_plugins.zmq.wire import Acknowledgement, FrameMessage, wrong_count
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class Delivery:
 
     envelope: Envelope
     message: FrameMessage
+    sender: str | None = None  # whose key it came with
 
 
 class ZmqServer:
@@ -40,13 +43,16 @@ class ZmqServer:
 
     While nobody fetches, nothing is read from the socket, so ZeroMQ's high-water marks fill and hold the senders back;
     answers go out all the same. A ZeroMQ socket belongs to one thread: the others reach it through a queue and a
-    wake-up byte.
+    wake-up byte. With *keys*, the line's own pair and the list of those that may send, everything is encrypted, and
+    from nobody else a message comes in.
 
     Raises:
         zmq.ZMQError: the address cannot be bound.
     """
 
-    def __init__(self, bind: str, *, max_bytes: int, high_water: int) -> None:
+    def __init__(
+        self, bind: str, *, max_bytes: int, high_water: int, keys: tuple[KeyPair, AllowList] | None = None
+    ) -> None:
         self._max_bytes = max_bytes
         self._deliveries: Queue[Delivery] = Queue(1)
         self._answers: deque[Envelope] = deque()
@@ -57,7 +63,10 @@ class ZmqServer:
         self._closing = Flag()
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
+        self._gatekeeper = None if keys is None else Gatekeeper(self._context, *keys)
         try:
+            if self._gatekeeper is not None:
+                self._gatekeeper.guard(self._socket)
             self._socket.set(zmq.RCVHWM, high_water)
             self._socket.set(zmq.LINGER, LINGER_MS)
             self._socket.set(zmq.TCP_KEEPALIVE, 1)  # not ZeroMQ's heartbeats: they cut a sender that is held back
@@ -120,6 +129,8 @@ class ZmqServer:
     def _serve(self) -> None:
         poller = zmq.Poller()
         poller.register(self._woken, zmq.POLLIN)
+        if self._gatekeeper is not None:
+            poller.register(self._gatekeeper.socket, zmq.POLLIN)
         while not self._closing.is_set():
             takes = self._taking.is_set() and not self._deliveries.full()
             poller.register(self._socket, zmq.POLLIN if takes else 0)
@@ -127,11 +138,15 @@ class ZmqServer:
             if self._woken.fileno() in ready:
                 with suppress(BlockingIOError):
                     self._woken.recv(4096)
+            if self._gatekeeper is not None and self._gatekeeper.socket in ready:
+                self._gatekeeper.answer()
             self._send_answers()
             if takes and self._socket in ready:
                 self._receive()
         self._send_answers()
         self._socket.close()
+        if self._gatekeeper is not None:
+            self._gatekeeper.socket.close()
 
     def _send_answers(self) -> None:
         while self._answers:
@@ -141,7 +156,7 @@ class ZmqServer:
 
     def _receive(self) -> None:
         try:
-            parts, further = self._read_parts()
+            parts, further, sender = self._read_parts()
         except zmq.Again:
             return
         # A REQ socket puts an empty part between its identity and the message, and wants it back.
@@ -151,23 +166,27 @@ class ZmqServer:
             if further:
                 raise MessageRefusedError(wrong_count(len(parts) - opening + further))
             message = FrameMessage.from_parts(parts[opening:], self._max_bytes)
+            if self._gatekeeper is not None and sender is None:
+                raise MessageRefusedError("its key is no longer on the line's list", message.header.id)
         except MessageRefusedError as error:
             self._say_refused(error)
             self.answer(envelope, Acknowledgement(error.frame_id, "refused", str(error)))
             return
         with suppress(Full):  # never: this thread alone puts, and has looked
-            self._deliveries.put_nowait(Delivery(envelope, message))
+            self._deliveries.put_nowait(Delivery(envelope, message, sender))
 
-    def _read_parts(self) -> tuple[list[bytes], int]:
-        """Return the first parts of a message, and how many follow: nobody looks at those."""
-        parts, further = [self._socket.recv(zmq.NOBLOCK)], 0
+    def _read_parts(self) -> tuple[list[bytes], int, str | None]:
+        """Return the first parts of a message, how many follow, at which nobody looks, and whose key it came with."""
+        parts, further, sender = [self._socket.recv(zmq.NOBLOCK)], 0, None
         while self._socket.getsockopt(zmq.RCVMORE):
-            part = self._socket.recv(zmq.NOBLOCK)
+            part = self._socket.recv(zmq.NOBLOCK, copy=False)
+            if self._gatekeeper is not None and len(parts) == 1:
+                sender = self._gatekeeper.name_of(part)
             if len(parts) < PARTS_KEPT:
-                parts.append(part)
+                parts.append(part.bytes)
             else:
                 further += 1
-        return parts, further
+        return parts, further, sender
 
     def _say_refused(self, error: MessageRefusedError) -> None:
         now = self._clock.monotonic()

@@ -164,7 +164,7 @@ def test_an_address_that_cannot_or_must_not_be_bound_is_one_sentence(tmp_path: P
 
 
 def test_an_address_of_another_computer_cannot_be_bound(tmp_path: Path) -> None:
-    source = ZmqSource(ZmqSource.Config(bind="tcp://192.0.2.1:5570", allow_remote=True))  # kept free for examples
+    source = ZmqSource(ZmqSource.Config(bind="tcp://192.0.2.1:5570", insecure=True))  # kept free for examples
     with pytest.raises(ConfigError, match=r"which cannot be bound \(Cannot assign requested address\)"):
         make_line({"in": source}, folder=tmp_path).prepare()
 
@@ -177,7 +177,7 @@ def test_what_is_no_address_is_refused(bind: str) -> None:
 
 def test_other_computers_may_send_when_that_is_asked_for(tmp_path: Path) -> None:
     with (
-        serving(Recorder(), tmp_path, "tcp://0.0.0.0:0", allow_remote=True) as (address, _),
+        serving(Recorder(), tmp_path, "tcp://0.0.0.0:0", insecure=True) as (address, _),
         ZmqSender(address.replace("0.0.0.0", "127.0.0.1")) as sender,
     ):
         assert sender.send("a", encoded=PNG).status == "recorded"
