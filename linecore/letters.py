@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from linecore.errors import ConfigError
-from linecore.journal_file import DeadLetter
+from linecore.journal_file import DeadLetter, JournalFile
 from linecore.lanes import Lane
 from linecore.line import Line
 from linecore.messages import Json
@@ -28,6 +28,18 @@ def letters(dead: Sequence[DeadLetter]) -> list[Json]:
         }
         for one in dead
     ]
+
+
+def discard_letters(file: JournalFile, ids: Sequence[int]) -> None:
+    """Let dead letters go for good.
+
+    Raises:
+        ConfigError: there is no such letter; nothing is let go.
+    """
+    if strangers := set(ids) - {one.id for one in file.dead()}:
+        raise ConfigError(f"there is no dead letter {', '.join(map(str, sorted(strangers)))}")
+    with file.transaction():
+        file.raise_dead(ids)
 
 
 def replay_letters(line: Line, sink: Json, ids: Json) -> Json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +12,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from linecore.commands.lines import line_file, read_line
+from linecore.commands.lines import line_file, opened, read_line
 from linecore.control import NotServedError, ask
 from linecore.errors import ConnectionFailedError
-from linecore.journal_file import JournalFile
-from linecore.letters import letters
+from linecore.letters import discard_letters, letters
 from linecore.text import printable
 
 
@@ -79,14 +77,20 @@ def replay(file: Path, sink: str | None, ids: tuple[int, ...]) -> None:
     sys.exit(0 if done["delivered"] == done["offered"] else 1)
 
 
+@journal.command(epilog="Example: linecore journal discard line.toml --id 3")
+@line_file
+@click.option("--id", "ids", type=int, multiple=True, required=True, help="This letter; may be given several times.")
+def discard(file: Path, ids: tuple[int, ...]) -> None:
+    """Let dead letters go for good: what they hold is lost to their sinks."""
+    config, folder = read_line(file)
+    try:
+        ask(folder, "discard", ids=list(ids))
+    except NotServedError:
+        with opened(config.line.name, folder / "journal.sqlite3") as at_rest:
+            discard_letters(at_rest, ids)
+    click.echo(f"{len(ids)} discarded")
+
+
 def _at_rest(name: str, path: Path, sink: str | None) -> list[dict[str, Any]]:
-    if not path.exists():
-        raise ConnectionFailedError(f"the line {name!r} has never been served from here: there is no {path}")
-    try:
-        file = JournalFile(path)
-    except sqlite3.Error as error:
-        raise ConnectionFailedError(f"{path} cannot be read: {error}; is the line being started?") from None
-    try:
+    with opened(name, path) as file:
         return cast("list[dict[str, Any]]", letters(file.dead(sink)))
-    finally:
-        file.close()

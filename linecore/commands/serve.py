@@ -19,7 +19,7 @@ import click
 from linecore.config import LineConfig, load_config
 from linecore.control import Answer, Request, control_socket
 from linecore.errors import ConfigError, LinecoreError
-from linecore.letters import letters, replay_letters
+from linecore.letters import discard_letters, letters, replay_letters
 from linecore.line import Line
 from linecore.messages import Json
 from linecore.process import usage
@@ -82,7 +82,19 @@ def answers(line: Line, file: Path) -> Mapping[str, Answer]:
         sink = request.get("sink")
         return letters(line.dispatch.journal.dead(None if sink is None else str(sink)))
 
-    return {"status": lambda _: status_of(line), "reload": reload, "dead letters": dead, "replay": replay}
+    def discard(request: Request) -> Json:
+        ids = request.get("ids")
+        assert isinstance(ids, list)
+        discard_letters(line.dispatch.journal.file, [int(str(one)) for one in ids])
+        return len(ids)
+
+    return {
+        "status": lambda _: status_of(line),
+        "reload": reload,
+        "dead letters": dead,
+        "replay": replay,
+        "discard": discard,
+    }
 
 
 def _wait(

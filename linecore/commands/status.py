@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -14,10 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from linecore.captured import CapturedCounts
-from linecore.commands.lines import line_file, read_line
+from linecore.commands.lines import line_file, opened, read_line
 from linecore.control import NotServedError, ask
-from linecore.errors import ConnectionFailedError
-from linecore.journal_file import JournalFile
 from linecore.status import status_at_rest
 from linecore.text import printable
 
@@ -60,21 +57,13 @@ def problems(found: dict[str, Any]) -> list[str]:
 
 
 def _at_rest(name: str, path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise ConnectionFailedError(f"the line {name!r} has never been served from here: there is no {path}")
-    try:
-        file = JournalFile(path)
-    except sqlite3.Error as error:
-        raise ConnectionFailedError(f"{path} cannot be read: {error}; is the line being started?") from None
-    try:
+    with opened(name, path) as file:
         captured = CapturedCounts(path.parent / "captured")
         captured.raise_to(file.counts()[0])
         try:
             return cast("dict[str, Any]", status_at_rest(name, file, captured.all()))
         finally:
             captured.close()
-    finally:
-        file.close()
 
 
 def _show(found: dict[str, Any], console: Console) -> None:

@@ -10,10 +10,13 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from linecore.alarms import Alarm
-from linecore.errors import ConnectionFailedError
+from linecore.errors import ConnectionFailedError, RefusedError
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Decision, Inspection
 from linecore.messages import Json, alarm_message, inspection_message
+
+UNTAKEABLE = (400, 413, 415, 422)
+"""Answers that are about the message itself: bad, too large, of the wrong type, not to be processed (RFC 9110)."""
 
 
 class WebhookNotifier:
@@ -104,4 +107,6 @@ class WebhookNotifier:
         if not response.is_success:
             # In the protocol's words: a server may put into its own what it was sent.
             phrase = httpx.codes.get_reason_phrase(response.status_code)
-            raise ConnectionFailedError(f"{host} answered {response.status_code} {phrase}".rstrip())
+            said = f"{host} answered {response.status_code} {phrase}".rstrip()
+            # A wrong address or a missing right can be mended; a message that it cannot take stays so.
+            raise RefusedError(said) if response.status_code in UNTAKEABLE else ConnectionFailedError(said)

@@ -155,10 +155,12 @@ def test_a_refused_delivery_is_listed_and_replayed(tmp_path: Path, tiny_bundle: 
         letter = json.loads(listed.stdout)
         code, found = status(line)
         stays = linecore("journal", "replay", line)
+        wrong = linecore("journal", "discard", line, "--id", "77")
         (tmp_path / "mended").touch()
         replayed = linecore("journal", "replay", line, "--sink", "picky", "--id", letter["id"])
         empty = linecore("journal", "list", line)
         end(process)
+    assert (wrong.returncode, wrong.stderr) == (2, "Error: there is no dead letter 77\n")
     assert letter["sink"] == "picky"
     assert letter["name"].startswith("mill/folder/2.png")
     assert letter["error"] == "ValueError: no room for the number 2"
@@ -172,6 +174,17 @@ def test_a_refused_delivery_is_listed_and_replayed(tmp_path: Path, tiny_bundle: 
     got = [entry.rsplit(" ", 1) for entry in (tmp_path / "got").read_text().splitlines()]
     assert len({name for name, _ in got}) == 5
     assert [late for name, late in got if name == letter["name"]] == ["True"]
+
+
+def test_a_dead_letter_may_be_let_go_also_when_nobody_serves(tmp_path: Path, tiny_bundle: Path) -> None:
+    line = write_line(tmp_path, tiny_bundle, images=5, more='[plugins.picky]\ntype = "./picky.py:Picky"\n')
+    line.write_text(line.read_text().replace('name = "mill"', 'name = "mill"\nsink_attempts = 1'))
+    (tmp_path / "picky.py").write_text(SINK)
+    assert linecore("serve", line, "--until-exhausted").returncode == 0
+    (letter,) = map(json.loads, linecore("journal", "list", line, "--json").stdout.splitlines())
+    done = linecore("journal", "discard", line, "--id", letter["id"])
+    assert (done.returncode, done.stdout) == (0, "1 discarded\n")
+    assert linecore("journal", "list", line).stderr == "there are no dead letters\n"
 
 
 LEAKS = """

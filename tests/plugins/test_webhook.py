@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from linecore.errors import ConnectionFailedError
+from linecore.errors import ConnectionFailedError, RefusedError
 from linecore.inspection import Decision
 from linecore.testing import Always, Images, grey, make_line, run
 from linecore_plugins.webhook import WebhookNotifier
@@ -82,6 +82,14 @@ def test_a_refusal_raises_and_tells_the_host_alone(receiver: Receiver) -> None:
         notifier.notify(alarm())
     notifier.stop()
     assert str(caught.value) == "127.0.0.1 answered 503 Service Unavailable"
+
+
+def test_a_message_that_a_server_cannot_take_is_refused(receiver: Receiver) -> None:
+    receiver.status = 422
+    notifier = webhook(receiver.url)
+    with pytest.raises(RefusedError, match="127.0.0.1 answered 422 "):
+        notifier.notify(alarm())
+    notifier.stop()
 
 
 def test_a_server_that_is_away_raises() -> None:
