@@ -33,6 +33,16 @@ LinePath = Annotated[Path, AfterValidator(_beside_the_file)]
 """A path in a plugin's ``Config``: relative ones count from the folder of line.toml."""
 
 
+def as_written(info: ValidationInfo, key: str) -> str | None:
+    """Return a text of a plugin's table as it stands in the file: with ``${NAME}`` where a secret goes.
+
+    For a plugin's ``Config`` that is being validated; None where it does not come from a file.
+    """
+    shown = (info.context or {}).get("shown")
+    found = shown.get(key) if isinstance(shown, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
 class LineSettings(BaseModel):
     """The table ``[line]``."""
 
@@ -71,8 +81,8 @@ class PluginTable:
 
     name: str
     type: str
-    options: Mapping[str, Any] = field(repr=False)  # with secrets in place
-    shown: Mapping[str, Any]  # as written: ${NAME} where a secret stands
+    options: Mapping[str, Any] = field(repr=False)  # may hold secrets, so nothing prints them
+    shown: Mapping[str, Any] = field(repr=False)  # as written: ${NAME} where a secret stands
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from linecore.secrets import Secrets
 
 M = TypeVar("M", bound=BaseModel)
 _PASSWORD = re.compile(r"(://[^:/@\s]*):\S*@")
+HIDDEN = "***"
 _NAMED = ("missing", "extra_forbidden")  # errors about a key that need not stand in the file
 
 
@@ -44,7 +45,7 @@ def validate(model: type[M], table: Mapping[str, Any], *, where: str, key: str, 
         ConfigError: one sentence for the first mistake.
     """
     try:
-        return model.model_validate(table, context={"folder": folder})
+        return model.model_validate(table, context={"folder": folder, "shown": shown})
     except ValidationError as error:
         sentence = f"{where}: {_sentence(error, model, key, shown)}"
         # A plugin's own validator may have put into words what it was given.
@@ -64,9 +65,21 @@ def _sentence(error: ValidationError, model: type[BaseModel], key: str, shown: o
         hint = did_you_mean(str(location[-1]), known) or f"; known are {', '.join(known) or 'none'}"
         return f"{name} is not a known key{hint}"
     value = _look_up(shown, location)
+    if _is_secret(model, location) and not (isinstance(value, str) and "${" in value):
+        value = HIDDEN
     wish = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
     wish = re.sub(r", unable to .*| and .*got .*", "", wish)
     return f"{name} is {shown_value(value)}; {wish}" if location else f"{name or 'the file'}: {wish}"
+
+
+def _is_secret(model: type[BaseModel], location: Sequence[str | int]) -> bool:
+    """Say whether a field on the way is one that its model never shows."""
+    for at, part in enumerate(location):
+        nested = _model_at(model, location[:at])
+        field = nested.model_fields.get(str(part)) if nested else None
+        if field is not None and not field.repr:
+            return True
+    return False
 
 
 def _words(shown: object) -> set[str]:

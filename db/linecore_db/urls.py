@@ -87,7 +87,7 @@ def shown(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{url.database}"
     scheme = {"mysql": "mariadb"}.get(url.get_backend_name(), url.get_backend_name())
-    secrets = {key: "***" for key in url.query if "pass" in key}
+    secrets = {key: "***" for key in url.query if re.search("pass|pwd|secret|token|key", key, re.IGNORECASE)}
     url = url.set(drivername=scheme).update_query_dict(secrets)
     hosts = url.query.get("host")
     if not isinstance(hosts, tuple):

@@ -30,8 +30,9 @@ class DatabaseSink:
         model_config = ConfigDict(frozen=True, extra="forbid")
 
         url: DatabaseUrl = Field(
+            repr=False,
             description="sqlite:///history.db (a file beside this one), postgresql://user:password@host/name or "
-            "mariadb://user:password@host/name; an empty database gets its tables"
+            "mariadb://user:password@host/name; an empty database gets its tables",
         )
 
     pixels = False

@@ -15,6 +15,10 @@ from linecore.hookspecs import hookimpl
 from linecore.inspection import Decision, Inspection
 from linecore.messages import Json, alarm_message, inspection_message
 
+# They log whole addresses, whose path may be the secret, and answers that repeat it.
+for _chatty in ("httpx", "httpcore"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+
 UNTAKEABLE = (400, 413, 415, 422)
 """Answers that are about the message itself: bad, too large, of the wrong type, not to be processed (RFC 9110)."""
 

@@ -12,9 +12,9 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING, Literal, Self
 
 import cv2
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from linecore.config import LinePath
+from linecore.config import LinePath, as_written
 from linecore.errors import ConfigError
 from linecore.events import SourceConnected, SourceDisconnected
 from linecore.hookspecs import hookimpl
@@ -66,6 +66,8 @@ class CameraSource:
         retry_max_s: float = Field(30, gt=0, description="seconds between two attempts at most")
         decode_threads: int = Field(1, ge=1, le=64, description="threads that decode a stream or file")
 
+        _shown_url: str | None = PrivateAttr(None)
+
         @field_validator("url")
         @classmethod
         def _has_a_scheme(cls, url: str | None) -> str | None:
@@ -74,11 +76,18 @@ class CameraSource:
             return url
 
         @model_validator(mode="after")
-        def _exactly_one(self) -> Self:
+        def _exactly_one(self, info: ValidationInfo) -> Self:
             given = [name for name in ("device", "url", "file") if getattr(self, name) is not None]
             if len(given) != 1:
                 raise ValueError(f"set exactly one of device, url and file; set are {' and '.join(given) or 'none'}")
+            # As it stands in the file: a secret can be anywhere in an address, where no pattern finds it.
+            self._shown_url = None if self.url is None else masked(as_written(info, "url") or self.url)
             return self
+
+        @property
+        def shown_url(self) -> str | None:
+            """The stream's address for a person: without passwords, and with ${NAME} where a secret goes."""
+            return self._shown_url
 
     def __init__(self, config: Config, random: Random | None = None) -> None:
         self.config = config
@@ -92,8 +101,8 @@ class CameraSource:
     @property
     def address(self) -> str:
         """What is read, for a person: without passwords."""
-        if self.config.url is not None:
-            return masked(self.config.url)
+        if self.config.shown_url is not None:
+            return self.config.shown_url
         return f"device {self.config.device}" if self.config.file is None else printable(self.config.file)
 
     @hookimpl
