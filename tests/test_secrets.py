@@ -108,7 +108,7 @@ def test_a_line_in_trouble_tells_no_secret(
             listener.wait_for(SourceDisconnected)
             listener.wait_for(SourceConnected, 2)
             listener.wait_for(SinkFailed, 12)  # both sinks are away, and their alarms are raised
-            said += [json.dumps(status_of(line)), repr(line.alarms), repr(line.lane_states)]
+            said += [json.dumps(status_of(line)), repr(line.alarms), repr(line.dispatch.states)]
         finally:
             line.stop()
         said += [caplog.text, *map(repr, listener.events)]
