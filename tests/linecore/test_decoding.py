@@ -92,9 +92,15 @@ def test_an_interlaced_png_is_an_image_like_any_other() -> None:
 
 
 def test_a_bmp_may_have_its_first_row_first() -> None:
-    rows = np.pad(COLOUR, [(0, 0), (0, 0), (0, 0)])
-    assert np.array_equal(decode(bmp(64, -48, pixels=rows.tobytes())), COLOUR)
-    assert np.array_equal(decode(bmp(64, 48, pixels=rows[::-1].tobytes())), COLOUR)
+    assert np.array_equal(decode(bmp(64, -48, pixels=COLOUR.tobytes())), COLOUR)
+    assert np.array_equal(decode(bmp(64, 48, pixels=COLOUR[::-1].tobytes())), COLOUR)
+
+
+@pytest.mark.parametrize("version", [40, 52, 56, 108, 124])
+@pytest.mark.parametrize("packing", [0, 3], ids=["plain", "masks"])
+def test_every_version_of_bmp_has_the_same_pixels(version: int, packing: int) -> None:
+    rows = np.dstack([RGB, NOISE])[::-1].tobytes()
+    assert np.array_equal(decode(bmp(64, 48, bits=32, version=version, packing=packing, pixels=rows)), RGB)
 
 
 def test_what_follows_the_end_of_a_file_does_no_harm() -> None:
