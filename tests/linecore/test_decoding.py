@@ -84,11 +84,27 @@ def test_a_jpeg_has_the_pixels_that_opencv_gives_it(options: dict[str, Any]) -> 
 
 
 def test_an_interlaced_png_is_an_image_like_any_other() -> None:
-    # Adam7 of one pixel: a single pass.
-    plain = png(1, 1, packed=zlib.compress(b"\0\x80"))
-    header = plain[16:28] + b"\1"
-    interlaced = plain[:8] + chunk(b"IHDR", header) + plain[33:]
-    assert decode(interlaced).tolist() == [[128]]
+    passes = ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1))
+    rows = (row for top, down, left, right in passes for row in NOISE[top::down, left::right])
+    plain = png(64, 48, packed=zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)))
+    interlaced = plain[:8] + chunk(b"IHDR", plain[16:28] + b"\1") + plain[33:]
+    assert np.array_equal(decode(interlaced), NOISE)
+
+
+@pytest.mark.parametrize(("depth", "packed", "white"), [(1, 0b11000000, 255), (2, 0b11110000, 255), (4, 0xFF, 255)])
+def test_few_bits_are_spread_over_8(depth: int, packed: int, white: int) -> None:
+    assert decode(png(2, 1, depth=depth, packed=zlib.compress(bytes([0, packed])))).tolist() == [[white, white]]
+
+
+def test_colour_management_and_a_transparent_grey_change_no_pixel() -> None:
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in NOISE))
+    more = chunk(b"gAMA", b"\0\0\xff\xff") + chunk(b"sRGB", b"\0") + chunk(b"tRNS", b"\0\x80")
+    assert np.array_equal(decode(png(64, 48, packed=rows, more=more)), NOISE)
+
+
+def test_a_jpeg_may_hold_rgb() -> None:
+    encoded = by_pillow(RGB, "JPEG", quality=100, keep_rgb=True)
+    assert np.abs(decode(encoded).astype(int) - RGB[..., ::-1]).max() <= 3
 
 
 def test_a_bmp_may_have_its_first_row_first() -> None:
