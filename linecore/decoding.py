@@ -77,7 +77,7 @@ def _jpeg(encoded: bytes, header: Header) -> Image:
 
 
 def _by_opencv(encoded: bytes, header: Header) -> Image:
-    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION  # of 16 bits, libpng keeps the upper 8
     try:
         image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
     except cv2.error as error:
@@ -86,8 +86,6 @@ def _by_opencv(encoded: bytes, header: Header) -> Image:
         raise ImageError("it is damaged: OpenCV cannot decode it")
     if sorted(image.shape[:2]) != sorted((header.height, header.width)):
         raise ImageError(f"it is damaged: its {image.shape[1]} x {image.shape[0]} pixels are not those of its header")
-    if image.dtype == np.uint16:
-        image = np.right_shift(image.astype(np.uint16, copy=False), 8)
     if image.ndim == 3 and header.channels == 1:
         image = image[..., 0]
-    return upright(image.astype(np.uint8, copy=False), header.orientation)
+    return upright(read_only(image), header.orientation)
