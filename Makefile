@@ -57,7 +57,9 @@ bench: .venv/dev
 # Ask and purge a history of ten million inspections in SQLite and PostgreSQL, and write the figures into the same page.
 bench-history: .venv/dev
 	$(BIN)/python -m tests.torture.bench_history --page docs/benchmarks.md
-# Take its world away from a line, for hours, and count what is lost; PROOFS names some, QUICK=--quick shortens them.
+
+# Take its world away from a line, for an hour and a half, and count what is lost; PROOFS="kill soak" names some of the
+# proofs, QUICK=--quick shortens them.
 torture: .venv/dev
 	$(BIN)/python -m tests.torture $(PROOFS) $(QUICK) --page docs/torture.md
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from linecore.alarms import Alarm
-from linecore.inspection import Inspection
+from linecore.inspection import Inspection, Verdict
 
 SCHEMA_VERSION = 1
 
@@ -47,6 +47,8 @@ def inspection_message(inspection: Inspection) -> dict[str, Json]:
         "evidence": {one.kind: text(one.path) for one in inspection.evidence},
         "latency_ms": round(inspection.timings.verdict, 3),
         "config_hash": inspection.config_hash,
+        "buffered": inspection.buffered,
+        "late": None if inspection.late is None else _late_verdict(inspection.late),
     }
 
 
@@ -75,6 +77,11 @@ def regions(inspection: Inspection) -> list[Json]:
 def scores(by_label: Mapping[str, float]) -> dict[str, Json]:
     """Return the probability of each label."""
     return {label: number(score) for label, score in by_label.items()}
+
+
+def _late_verdict(verdict: Verdict) -> dict[str, Json]:
+    """Return what the classifier said after the deadline: for a person, and never the verdict."""
+    return {"decision": verdict.decision, "label": verdict.label, "confidence": number(verdict.confidence)}
 
 
 def number(value: float | None) -> float | None:

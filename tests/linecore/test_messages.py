@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 
-from linecore.inspection import Decision
+from linecore.inspection import Decision, Verdict
 from linecore.messages import alarm_message, inspection_message, number, text
 from tests.plugins.inspections import alarm, inspection
 
@@ -23,6 +24,16 @@ def test_an_inspection_tells_everything_but_its_pixels() -> None:
 def test_an_inspection_without_an_explanation() -> None:
     message = inspection_message(inspection(1, Decision.NO_RESULT, explained=False))
     assert (message["regions"], message["peak"], message["reason"]) == ([], None, "bad image: empty")
+
+
+def test_what_came_late_is_marked() -> None:
+    in_time = inspection_message(inspection(1))
+    assert (in_time["buffered"], in_time["late"]) == (False, None)
+    late = Verdict(Decision.PASS, "ok", 0.9)
+    message = inspection_message(replace(inspection(1, Decision.NO_RESULT), buffered=True, late=late))
+    assert message["decision"] == "NO_RESULT"
+    assert message["buffered"] is True
+    assert message["late"] == {"decision": "PASS", "label": "ok", "confidence": 0.9}
 
 
 def test_an_alarm() -> None:
