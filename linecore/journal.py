@@ -281,6 +281,11 @@ class Journal:
     # What lanes ask
 
     @property
+    def remembers(self) -> bool:
+        """True where it outlives the process."""
+        return self.file.path is not None
+
+    @property
     def last_seq(self) -> int:
         """Number of the newest delivery."""
         with self._changed:

@@ -40,7 +40,8 @@ logger = logging.getLogger(__name__)
 BATCH = 100  # deliveries that a sink gets at most at once: one transaction, and a bounded loss of work when it fails
 ALONE = 3  # refusals of one delivery alone, after which the sink is asked whether it takes another
 BREAKER = 5  # failures in a row after which a sink counts as away
-LAST_TRIES = 3  # failures in a row after which a closing lane leaves the rest to the next start
+LAST_TRIES = 3  # failures after which a closing lane leaves the rest to the next start
+LAST_PAUSE_S = 1.0  # between those, at most
 READ_BYTES = 32 * 1024 * 1024  # read back from the journal at once
 LIVE_S = 1.0  # what is delivered later than this after it happened was buffered
 
@@ -125,6 +126,7 @@ class Lane:
         self._known = 0  # the newest that there is
         self._owed = 0  # deliveries up to there that the sink does not have
         self._closing = False
+        self._last_tries = 0  # failures since then
         self._abandoned = False
         self._attempt = 0
         self._error: str | None = None
@@ -444,8 +446,13 @@ class Lane:
             self._is_away = self._is_away or opened
             attempt, retry_s = self._attempt, wait_s(batch[0].refused or self._attempt, self._jitter)
             waiting = self._owed
-            last = self._closing and attempt >= LAST_TRIES
+            if self._closing:
+                self._last_tries += 1
+                retry_s = min(retry_s, LAST_PAUSE_S)
+            # Without a file there is no next start: the lane tries for as long as it is let.
+            last = self._last_tries >= LAST_TRIES and self._journal.remembers
             self._abandoned = self._abandoned or last
+            closing = self._closing
             self._changed.notify_all()
         if isinstance(error, TurnTimeoutError):
             self._bus.publish(SinkStalled(self.name, self.limits.timeout_s, waiting))
@@ -453,4 +460,5 @@ class Lane:
         if opened:
             self._trouble(f"sink {self.name} is away", f"sink {self.name} takes nothing: {said}")
         with self._changed:
-            self._changed.wait_for(lambda: self._abandoned or self._closing, retry_s)
+            # Closing ends a long wait, once.
+            self._changed.wait_for(lambda: self._abandoned or (self._closing and not closing), retry_s)

@@ -58,7 +58,7 @@ def test_a_broken_image_is_a_no_result_and_the_line_goes_on() -> None:
     assert [one.verdict.reason for one in sink.inspections[:3]] == [
         "bad image: the file is empty",
         "bad image: it is not a JPEG, PNG, BMP or TIFF file",
-        "bad image: the PNG ends before its IEND chunk",
+        "bad image: the PNG ends before its IEND chunk: it was cut off",
     ]
 
 

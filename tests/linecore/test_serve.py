@@ -174,7 +174,7 @@ def test_a_broken_image_is_a_row_with_its_reason_and_the_line_goes_on(tmp_path: 
     )
     assert reasons == [
         "bad image: it is not a JPEG, PNG, BMP or TIFF file",
-        "bad image: the PNG ends before its IEND chunk",
+        "bad image: the PNG ends before its IEND chunk: it was cut off",
         "bad image: the file is empty",
     ]
     assert len(rows(tmp_path / "history.db")) == 6

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from linecore_models.marked_page import write_marked
-from tests.torture import disk_full, isolation, kill, mutants, order, outage, soak
+from tests.torture import disk_full, fuzz, isolation, kill, mutants, order, outage, scale_out, soak
 from tests.torture.scenario import Counts, Scenario, page_table, terminal_table
 
 SCENARIOS = (
@@ -24,6 +24,8 @@ SCENARIOS = (
     Scenario("order", "no source is told of a frame before it is on disk", order.parts),
     Scenario("mutants", "both proofs find out what was broken on purpose, and nothing else", mutants.parts),
     Scenario("outage", "0 verdicts late, 0 lost, 0 twice, order kept", outage.parts),
+    Scenario("scale-out", "frames = rows = distinct ids, whoever is killed or cut off", scale_out.parts),
+    Scenario("fuzz", "no crash, no hang over 1 s, no growth, each refusal with its reason", fuzz.parts),
     Scenario("disk-full", "verdicts go on, the alarm is raised, recovery is clean", disk_full.parts),
     Scenario("isolation", "p99 of verdicts and of other sinks within 10 % of undisturbed", isolation.parts),
     Scenario("soak", "80 % of capacity: memory, threads and descriptors flat, queues bounded", soak.parts),

@@ -17,11 +17,14 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.torture import mutations, seeds
 from tests.torture.fuzzed import MARK
+from tests.torture.scenario import Progress
 
 HANG_S = 1.0  # of the child's own CPU time: others may keep a busy machine from it
 BLOCKED_S = 15.0  # in which it may wait without working
@@ -162,6 +165,55 @@ def save(findings: Findings, folder: Path | None, place: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
         for at, part in enumerate(parts):
             (place / f"{findings.kind}-{number}-{at}").write_bytes(part)
+
+
+@dataclass(frozen=True, slots=True)
+class FuzzCounts:
+    """What became of the inputs of one kind."""
+
+    inputs: str
+    taken: int
+    accepted: int
+    refused: int
+    reasons: int
+    crashed_or_hung: int
+    slowest_ms: float
+    memory_grew_by_mb: float
+    peak_memory_mb: float
+    clean: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing crashed, hung or grew."""
+        return self.clean
+
+
+def parts(quick: bool, seed: int, progress: Progress) -> list[Callable[[], FuzzCounts]]:
+    """Take 100,000 images and 100,000 messages, of which 5,000 through a socket; or a hundredth."""
+    numbers = {"images": 100_000, "messages": 95_000, "socket": 5_000}
+    return [
+        partial(_counted, kind, number // 100 if quick else number, seed * 1_000_000, progress)
+        for kind, number in numbers.items()
+    ]
+
+
+def _counted(kind: str, number: int, first: int, progress: Progress) -> FuzzCounts:
+    progress(0, 1, f"{number} of {kind}")
+    found = fuzz(kind, number, first=first, folder=NEU if NEU.is_dir() else None)
+    save(found, NEU if NEU.is_dir() else None, Path("runs/fuzz"))
+    progress(1, 1, f"{number} of {kind}")
+    return FuzzCounts(
+        kind,
+        found.total,
+        found.accepted,
+        found.refused.total(),
+        len(found.refused),
+        len(found.faults),
+        1000 * found.slowest[0],
+        found.growth / 1024,
+        found.peak / 1024,
+        found.clean,
+    )
 
 
 def main() -> None:

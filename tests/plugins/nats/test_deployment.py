@@ -82,7 +82,7 @@ def test_a_camera_node_and_a_worker_of_the_samples_work_together(
         assert counted(source, PASSWORDS["NATS_ADMIN_PASSWORD"]) == {
             "LINECORE_FRAMES": 0,
             "LINECORE_FRAMES_DEAD": 0,
-            "LINECORE_EVENTS": 2,
+            "LINECORE_EVENTS": 4,  # the inspections, the beginning and the end of the worker
         }
 
 

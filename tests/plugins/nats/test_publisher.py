@@ -23,11 +23,14 @@ def publisher(url: str, stream: str, **more: Any) -> NatsPublisher:
 
 
 def published(url: str, stream: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return what is in a stream, but for the line's own beginning and end."""
+
     async def read(client: Client) -> list[tuple[str, dict[str, Any]]]:
         js = client.jetstream()
         count = (await js.stream_info(stream)).state.messages
         found = [await js.get_msg(stream, number + 1) for number in range(count)]
-        return [((one.subject or "").removeprefix(f"{stream.lower()}."), json.loads(one.data or b"")) for one in found]
+        told = [((one.subject or "").removeprefix(f"{stream.lower()}."), json.loads(one.data or b"")) for one in found]
+        return [one for one in told if one[1].get("kind") not in ("line started", "line stopped")]
 
     return ask(url, read)
 
