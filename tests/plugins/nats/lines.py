@@ -29,8 +29,8 @@ def worker(url: str, stream: str, sink: object, folder: Path, judge: object | No
     """Make a line that takes frames from a stream; one worker, room for one frame."""
     more = {"ack_wait_s": 2, "retry_delay_s": 0.1, **more}
     source = NatsSource(NatsSource.Config(**options(url, stream, **more)))
-    settings = LineSettings(name="worker", workers=1, intake=1, drain_timeout_s=10)
-    return make_line({"nats": source, "judge": judge or Always(), "sink": sink}, folder=folder, settings=settings)
+    settings = LineSettings(name="worker", workers=1, intake=1, drain_timeout_s=10, worker_timeout_s=60)
+    return make_line({"nats": source, "sink": sink, "judge": judge or Always()}, folder=folder, settings=settings)
 
 
 def forward(url: str, stream: str, images: Sequence[Any], keys: Sequence[str] | None = None, **more: Any) -> Images:
@@ -107,16 +107,18 @@ class SlowJudge(Always):
 
 
 class Gate:
-    """A durable sink that stores nothing before it is opened."""
-
-    durable = True
+    """A sink that lets no frame be judged before it is opened, and so none be stored."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
         self.stored: list[Inspection] = []
 
     @hookimpl
-    def record(self, inspections: Sequence[Inspection]) -> None:
-        """Wait, and store."""
+    def classify(self) -> None:
+        """Wait, and leave it to the next."""
         assert self.open.wait(PATIENCE_S)
+
+    @hookimpl
+    def record(self, inspections: Sequence[Inspection]) -> None:
+        """Store."""
         self.stored += inspections
