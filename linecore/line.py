@@ -229,6 +229,7 @@ class Line:
     def _accept(self, frame: Frame, policy: Policy, source: str, stopping: Flag) -> None:
         at = self.clock.monotonic()
         if not self.dispatch.capture(frame, source):
+            self.dispatch.wait_for_room(source, LOOK_EVERY_S)  # a thousand that were safe already are told at its pace
             return
         self.bus.publish(FrameCaptured(frame))
         self.board.frame_arrived(source)
