@@ -105,6 +105,7 @@ class Dispatch:
         self.journal.wait_until_written(deadline - self._clock.monotonic())
         for settling in self._settling.values():  # what goes wrong there is for the log, and the lanes take that
             settling.wait_until_told(deadline - self._clock.monotonic())
+        self.log_ledger()
         self.logbook.write("line stopped", f"the line stopped: {self.ledger.balance()}")
         self.journal.wait_until_written(deadline - self._clock.monotonic())
         for lane in self.lanes:
@@ -115,6 +116,18 @@ class Dispatch:
         for settling in self._settling.values():
             settling.close(deadline - self._clock.monotonic())
         self._captured.close()
+
+    def log_ledger(self) -> None:
+        """Write the balance of each source since the line started into the log, for the history."""
+        for source in self.ledger.sources:
+            balance = self.ledger.balance(source)
+            detail: dict[str, str | int | float | None] = {
+                "captured": balance.captured,
+                "recorded": balance.recorded,
+                "dropped": sum(balance.dropped.values()),
+                "in_flight": balance.in_flight,
+            }
+            self.logbook.write("ledger", f"{source}: {balance}", source, detail)
 
     def give_up(self) -> None:
         """Close what a line has opened that does not start."""

@@ -49,6 +49,7 @@ from linecore.workers import Unwatched, Workers
 
 logger = logging.getLogger(__name__)
 
+LEDGER_EVERY_S = 3600.0  # how often the history gets the balance of each source
 LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy plugins, are looked at
 
 NOWHERE = "nowhere to record it: the journal's disk is full and its sinks are away"
@@ -486,7 +487,11 @@ class Line:
         self.dispatch.deliver(alarm)
 
     def _watch(self) -> None:
+        due = self.clock.monotonic() + LEDGER_EVERY_S
         while not self._stopped.wait(LOOK_EVERY_S):
+            if self.clock.monotonic() >= due:
+                due += LEDGER_EVERY_S
+                self.dispatch.log_ledger()
             self.board.tick()
             self.crew.check()
             self._look_at_plugins()
@@ -503,6 +508,7 @@ class Line:
                 continue
             stuck.add(call.key)
             if call.key not in self._stuck_told:
+                logger.warning("plugin %s has not returned from %s for %.1f s", health.plugin, call.hook, call.seconds)
                 self.bus.publish(PluginStuck(health.plugin, call.hook, call.seconds))
             said = f"plugin {health.plugin} has not returned from {call.hook} for {call.seconds:.1f} s"
             self.board.raise_own(alarm, Priority.HIGH, said)

@@ -14,11 +14,15 @@ from rich.text import Text
 
 from linecore.alarms import Alarm, AlarmState
 from linecore.events import (
+    ConfigChanged,
     DeliveriesDropped,
+    DeliveryRefused,
     Event,
     FrameDropped,
     LineStopped,
     PluginFailed,
+    PluginStuck,
+    SequenceGap,
     SinkFailed,
     SinkRecovered,
     SinkStalled,
@@ -131,13 +135,21 @@ def _sentence(event: Event) -> str | None:
     """Say an event of trouble in words; None for one that the verdicts show anyway."""
     match event:
         case SinkStalled(sink, seconds, waiting):
-            return f"sink {sink} has not answered for {seconds:.0f} s; {waiting} wait in its lane, the line goes on"
+            return f"sink {sink} has not returned for {seconds:g} s, so its turn is over; {waiting} wait in its lane"
         case SinkFailed(sink, error, attempt, waiting, retry_s):
             return f"sink {sink} failed (attempt {attempt}): {error}; {waiting} wait, next try in {retry_s:.1f} s"
         case SinkRecovered(sink, waiting):
             return f"sink {sink} delivers again; {waiting} wait"
         case DeliveriesDropped(sink, count, reason):
             return f"sink {sink} lost {count}: {reason}"
+        case DeliveryRefused(sink, name, attempts, error):
+            return f"sink {sink} refused {name} {attempts} times: {error}; see linecore journal list"
+        case SequenceGap(source, stream, expected, got):
+            return f"{source}: frames {expected} to {got - 1}{f' of {stream}' if stream else ''} never came"
+        case ConfigChanged(line, _, _, after, changes):
+            return f"line {line} goes on with configuration {after[:12]}: {', '.join(changes) or 'nothing has changed'}"
+        case PluginStuck(plugin, hook, seconds):
+            return f"plugin {plugin} has not returned from {hook} for {seconds:.1f} s; the line goes on without it"
         case FrameDropped(frame, reason):
             return f"frame {frame.id} dropped: {reason}"
         case PluginFailed(plugin, hook, error):

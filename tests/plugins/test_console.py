@@ -85,6 +85,6 @@ def test_the_console_names_a_sink_that_sleeps_and_one_that_raises() -> None:
     listener.wait_for(SinkStalled)
     sleeps.woken.set()
     line.stop()
-    assert "sink sleeps has not answered for 0 s; 1 wait in its lane, the line goes on" in text.getvalue()
+    assert "sink sleeps has not returned for 0.01 s, so its turn is over; " in text.getvalue()
     assert "sink raises failed (attempt 1): OSError: disk full" in text.getvalue()
     assert "line test stopped: 1 captured = 1 recorded" in text.getvalue()
