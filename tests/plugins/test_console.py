@@ -77,7 +77,7 @@ def test_the_console_names_a_sink_that_sleeps_and_one_that_raises() -> None:
 
     sink, text = console_of(verdicts="none")
     sleeps = Sleeps()
-    settings = LineSettings(name="test", sink_timeout_s=0.01, sink_attempts=1)
+    settings = LineSettings(name="test", sink_timeout_s=0.01, sink_attempts=1, drain_timeout_s=1)
     plugins = {"images": Images([grey()]), "judge": Always(), "sleeps": sleeps, "raises": Raises(), "console": sink}
     line = make_line(plugins, settings=settings)
     listener = Listener(line)
