@@ -24,7 +24,7 @@ from tests.torture.served import BYSTANDERS, ServedLine
 from tests.torture.small_disk import SmallDisk, small_disk
 
 RATE = 20.0  # frames a second
-MEGABYTES = 24
+MEGABYTES = 160  # a minute of evidence and of what waits for a sink, and nearly as much again
 STILL_S = 45.0  # a lane's longest pause between two tries is 30 s
 ALARM_S = 20.0
 
