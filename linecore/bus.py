@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from threading import Lock
+from threading import Lock, get_ident
 from typing import TypeVar
 
 from linecore.events import Event
+from linecore.health import Call
 
 E = TypeVar("E", bound=Event)
 logger = logging.getLogger(__name__)
@@ -21,6 +23,7 @@ class Bus:
 
     def __init__(self) -> None:
         self.failures = 0
+        self._busy: dict[tuple[int, str], float] = {}  # thread and handler -> since when
         self._handlers: dict[type[Event], tuple[Callable[[Event], None], ...]] = {}
         self._lock = Lock()
 
@@ -31,6 +34,7 @@ class Bus:
         def deliver(event: Event) -> None:
             handler(event)  # type: ignore[arg-type]  # `publish` goes by the event's own type
 
+        deliver.__name__ = f"the handler {getattr(handler, '__qualname__', type(handler).__name__)}"
         with self._lock:
             self._handlers[event_type] = (*self._handlers.get(event_type, ()), deliver)
 
@@ -41,13 +45,24 @@ class Bus:
 
         return unsubscribe
 
+    @property
+    def busy(self) -> list[Call]:
+        """The handlers that have not returned, longest first."""
+        now = time.monotonic()
+        calls = [Call(name, now - since, (thread, since)) for (thread, name), since in list(self._busy.items())]
+        return sorted(calls, key=lambda call: -call.seconds)
+
     def publish(self, event: Event) -> None:
         """Tell everybody who asked; never raises."""
         for event_type in type(event).__mro__:
             for handler in self._handlers.get(event_type, ()):
+                call = (get_ident(), f"{handler.__name__} of {type(event).__name__}")
+                self._busy[call] = time.monotonic()
                 try:
                     handler(event)
                 except BaseException:  # a plugin that wants to exit, or was cancelled, must not take a thread along
                     with self._lock:
                         self.failures += 1
                     logger.exception("a handler of %s failed", type(event).__name__)
+                finally:
+                    self._busy.pop(call, None)

@@ -33,7 +33,8 @@ class CapturedCounts:
         if folder is not None:
             folder.mkdir(exist_ok=True)
             for path in folder.iterdir():
-                self._map(unquote(path.name))
+                if path.is_file():
+                    self._map(unquote(path.name))
 
     def add(self, source: str) -> None:
         """Count a frame of *source*."""
@@ -47,6 +48,12 @@ class CapturedCounts:
             for source, count in counts.items():
                 counter = self._maps.get(source) or self._map(source)
                 counter[0] = max(counter[0], count)
+
+    def clear(self) -> None:
+        """Set every counter to zero."""
+        with self._lock:
+            for counter in self._maps.values():
+                counter[0] = 0
 
     def all(self) -> dict[str, int]:
         """Return the count of every source."""

@@ -55,7 +55,7 @@ class _Handler(socketserver.StreamRequestHandler):
             return {"answer": do(request)}
         except LinecoreError as error:
             return {"error": str(error)}
-        except Exception as error:
+        except BaseException as error:  # a plugin that wants to exit must not leave whoever asked without an answer
             return {"error": f"{type(error).__name__}: {error}", "bug": True}
 
 
@@ -64,11 +64,8 @@ def control_socket(folder: Path, answers: Mapping[str, Answer]) -> Iterator[None
     """Answer requests meanwhile, each in a thread of its own; the socket is in *folder*, the line's state folder."""
     (folder / NAME).unlink(missing_ok=True)  # what a killed process has left; the line's lock says that it is gone
     with _short(folder) as path:
-        before = os.umask(0o177)
-        try:
-            server = _Server(path, _Handler)
-        finally:
-            os.umask(before)
+        server = _Server(path, _Handler)
+    (folder / NAME).chmod(0o600)  # until here it was as the umask has it, which lets nobody else write
     server.answers = answers
     thread = Thread(target=server.serve_forever, args=(0.1,), name="control", daemon=True)
     thread.start()

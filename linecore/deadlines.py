@@ -39,13 +39,13 @@ class Deadlines:
             if self._due[0][1] == number:
                 self._changed.notify_all()
 
-    def close(self) -> None:
-        """Watch no longer."""
+    def close(self, timeout_s: float) -> None:
+        """Watch no longer; waits up to *timeout_s* for a handler that may hang."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(max(0.0, timeout_s))
 
     def _run(self) -> None:
         while arrival := self._next():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,4 +56,5 @@ def decide(classification: Classification, rules: DecisionRules) -> Verdict:
         decision, reason = Decision.UNCERTAIN, f"confidence {confidence:.2f} is below {rules.min_confidence:g}"
     elif rules.max_novelty is not None and novelty is not None and not novelty <= rules.max_novelty:
         decision, reason = Decision.UNCERTAIN, f"novelty {novelty:.3f} is above {rules.max_novelty:g}"
-    return Verdict(decision, label, confidence, novelty, reason, classification.model, classification.scores)
+    scores = MappingProxyType(dict(classification.scores))  # every sink gets the same verdict: none may change it
+    return Verdict(decision, label, confidence, novelty, reason, classification.model, scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from linecore.logbook import Logbook
 from linecore.packing import Delivery
 from linecore.roster import Roster, RosterSink
 from linecore.settling import Settling
+
+logger = logging.getLogger(__name__)
 
 SINK_HOOKS = ("record", "notify", "log")
 MIB = 1024 * 1024
@@ -64,6 +67,7 @@ class Dispatch:
         # Replaced as a whole, never changed: workers go through them while a reload brings others.
         self._lanes: Mapping[str, Lane] = {}
         self._live_lanes: Mapping[str, LiveLane] = {}
+        self._before: Mapping[str, Balance] = {}  # the balance of each source when this run began
         self._settling: Mapping[str, Settling] = {}
         try:
             self._captured = CapturedCounts(None if path is None else path.parent / "captured")
@@ -88,7 +92,9 @@ class Dispatch:
         self.logbook.follow(self._bus)
         self.journal.start()
         self.logbook.write(STARTED, "the line started")
-        for source, frames in self.journal.book_interrupted(self._captured, policy).items():
+        interrupted = self.journal.book_interrupted(self._captured, policy)
+        self._before = self.journal.before
+        for source, frames in interrupted.items():
             said = f"the line ended with {frames} frames of {source} on their way"
             self.logbook.write("interrupted", said, source, {"frames": frames})
         for name, waiting in self.journal.forget_strangers().items():
@@ -96,6 +102,7 @@ class Dispatch:
             self.logbook.write("deliveries dropped", said, name, {"count": waiting})
         if (aside := self.journal.file.set_aside) is not None:
             said = f"it lies in {aside.name}, and {self.journal.file.salvaged} of its deliveries could be read"
+            logger.error("the journal was damaged; %s", said)
             self._trouble("journal was damaged", f"the journal was damaged; {said}")
         for lane in self.lanes:
             lane.start()
@@ -223,6 +230,7 @@ class Dispatch:
         left = lane.join(timeout_s)
         self._lanes = {known: one for known, one in self._lanes.items() if known != name}
         self._live_lanes = {known: one for known, one in self._live_lanes.items() if known != name}
+        self._trouble(f"sink {name} is away", None)
         if not lane.live:
             self.journal.remove_lane(name, forget=True)
             if left:
@@ -254,6 +262,7 @@ class Dispatch:
             failed=self._failed,
         )
         self._settling = {**self._settling, source: fresh}
+        self.journal.expect(source)
 
     def use(self, settings: LineSettings, journal: JournalSettings) -> None:
         """Keep to other limits from now on."""
@@ -289,6 +298,13 @@ class Dispatch:
     def captured(self) -> Mapping[str, int]:
         """How many frames each source has captured since the journal began."""
         return self._captured.all()
+
+    @property
+    def total(self) -> dict[str, Balance]:
+        """The balance of each source since the journal began: what was before, and this run's own ledger."""
+        nothing = Balance()
+        sources = dict.fromkeys((*self._before, *self.ledger.sources))
+        return {source: self._before.get(source, nothing).and_then(self.ledger.balance(source)) for source in sources}
 
     @property
     def balance(self) -> Balance:

@@ -73,7 +73,9 @@ class HookSpecs:
 
         Called once for each frame that was yielded, from a thread of its own, and only when its inspection is in the
         journal on disk (``outcome.recorded``) or it was let go (``outcome.dropped`` says why). ``frame`` comes without
-        its pixels. A frame that was never settled must be offered again after a restart, with the same id.
+        its pixels. A frame that was never settled must be offered again after a restart, with the same id. A source
+        whose frames another machine could take over has the attribute ``settle_after_s``: then the line waits for every
+        sink first, up to so many seconds.
         """
 
     # Judging: classifiers and explainers

@@ -25,6 +25,7 @@ class Arrival:
     at: float  # seconds of the line's monotonic clock when it was captured
     source: str = ""  # the plugin that yielded it; a frame that was captured elsewhere names its own source
     due: float | None = None  # seconds of the same clock by which there must be a verdict
+    hold_s: float | None = None  # seconds that its settlement waits for every sink; None: for the journal alone
     expired: bool = False  # the deadline came before the verdict
     _answered: bool = False
     _completed: bool = False
@@ -91,6 +92,14 @@ class Intake:
             arrival = self._arrivals.popleft()
             self._changed.notify_all()
             return arrival
+
+    def take_all(self) -> list[Arrival]:
+        """Return what waits now, oldest first, without waiting."""
+        with self._changed:
+            arrivals = list(self._arrivals)
+            self._arrivals.clear()
+            self._changed.notify_all()
+            return arrivals
 
     def resize(self, capacity: int) -> None:
         """Hold another number of frames from now on; those that wait stay."""

@@ -17,6 +17,7 @@ import logging
 import sqlite3
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
@@ -29,8 +30,21 @@ from linecore.clock import Clock
 from linecore.inspection import Inspection
 from linecore.intake import Arrival
 from linecore.journal_file import REMEMBERED, DeadLetter, Entry, JournalFile
+from linecore.ledger import Balance
 from linecore.log import LogEntry
-from linecore.packing import KINDS, Delivery, Kind, Packed, kind_of, name_of, pack, storable, unpack, weight_of
+from linecore.packing import (
+    INSPECTION,
+    KINDS,
+    Delivery,
+    Kind,
+    Packed,
+    kind_of,
+    name_of,
+    pack,
+    storable,
+    unpack,
+    weight_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +52,7 @@ BATCH = 200  # deliveries in one transaction at most
 BATCH_BYTES = 32 * 1024 * 1024
 FLUSH_S = 0.25  # how long a moved cursor waits for company before it is written
 RETRY_S, LAST_RETRY_S = 0.5, 5.0  # between attempts to write a file that could not be written
+CLOCK_SET_S = 60.0  # a clock that has gained more than this between two looks was set
 WARN_AT = 0.8  # of a limit: the alarm
 RECORDED = ""  # the reason of an outcome that is none
 
@@ -94,11 +109,42 @@ class JournalLane(Protocol):
 class _Waiting:
     seq: int
     at: float  # seconds since 1970
-    delivery: Delivery
+    kind: Kind
+    name: str  # of the frame, the alarm, the log entry
     nbytes: int
     arrival: Arrival | None  # whose source is told once this is safe
     counts_as: tuple[str, str] | None  # (source, reason) for the ledger
+    delivery: Delivery | None  # None where memory is dear: then it is packed
+    packed: Packed | None = None
     offered: bool = False
+
+    @property
+    def settles(self) -> bool:
+        """Whether its frame is settled, and its id remembered, when it is written."""
+        return self.kind == INSPECTION and self.counts_as is not None and not self.is_held
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its source waits until every sink has it."""
+        return self.arrival is not None and self.arrival.hold_s is not None
+
+    def unpacked(self) -> Delivery | None:
+        """Return the delivery; None where it cannot be read again."""
+        if self.delivery is not None:
+            return self.delivery
+        assert self.packed is not None
+        return _unpacked(self.seq, self.packed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A frame on disk whose source waits until every sink has it, at the latest until *due*."""
+
+    seq: int
+    name: str
+    due: float  # seconds of the monotonic clock
+    arrival: Arrival
+    counts_as: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +197,11 @@ class Journal:
         self._entries, self._bytes = self.file.size()
         self._oldest = self.file.oldest()
         self._outcomes: Counter[tuple[str, str]] = Counter()  # of frames that never reached the file
+        self._uncounted = CapturedCounts(None if path is None else path.parent / "uncounted")  # the recorded among them
+        self._held: list[_Held] = []
+        self.before: Mapping[str, Balance] = {}  # of each source, when this run began
+        self._clock_set = self.file.clock_set()  # seconds since 1970; what was written before is no older than this
+        self._looked = (clock.now().timestamp(), clock.monotonic())
         self._buried: deque[tuple[str, float, int, str, Packed, int]] = deque()
         self._gone: set[str] = set()  # sinks whose cursors are to be forgotten
         self._moved = False
@@ -170,7 +221,9 @@ class Journal:
         A sink that the journal knows goes on where it was; a new one begins with what comes next.
         """
         with self._changed:
-            cursor = self._cursors.setdefault(lane.name, self._seq)
+            # Where the file was damaged, twice is better than never.
+            first = 0 if self.file.set_aside is not None else self._seq
+            cursor = self._cursors.setdefault(lane.name, first)
             lane.begin(cursor, self._seq, self.count(cursor, self._seq, lane.takes))
             self._lanes[lane.name] = lane
             self._gone.discard(lane.name)
@@ -208,14 +261,25 @@ class Journal:
         ended: Counter[str] = Counter()
         for (source, _), frames in outcomes.items():
             ended[source] += frames
+        uncounted = {source: frames for source, frames in self._uncounted.all().items() if frames}
+        ended.update(uncounted)
         captured.raise_to(ended)
         left = {source: frames - ended[source] for source, frames in captured.all().items() if frames > ended[source]}
         with self._changed:
             for source, frames in left.items():
                 reason = "lost when the line ended" if policy(source) == "newest" else "given back when the line ended"
                 self._outcomes[source, reason] += frames
-            self._moved = self._moved or bool(left)
+            for source, frames in uncounted.items():
+                self._outcomes[source, RECORDED] += frames
+            self._moved = self._moved or bool(left) or bool(uncounted)
+            booked = outcomes + self._outcomes
+        self.before = _balances(captured.all(), booked)
         return left
+
+    def expect(self, source: str) -> None:
+        """Make ready for the frames of a source: its counter must be there before the disk is full."""
+        with suppress(OSError):
+            self._uncounted.raise_to({source: 0})
 
     def start(self) -> None:
         """Begin to write."""
@@ -230,6 +294,7 @@ class Journal:
             self._thread.join(max(0.1, timeout_s))
         if not self._thread.is_alive():  # else it hangs in a write, and closing the file would hang with it
             self.file.close()
+            self._uncounted.close()
 
     # Appending
 
@@ -256,7 +321,8 @@ class Journal:
                 self._changed.wait_for(lambda: self._has_room(size) or self._closing)
             self._seq += 1
             at = self._clock.now().timestamp()
-            self._waiting.append(_Waiting(self._seq, at, delivery, size, arrival, counts_as))
+            kind, name = kind_of(delivery), storable(name_of(delivery))
+            self._waiting.append(_Waiting(self._seq, at, kind, name, size, arrival, counts_as, delivery))
             self._waiting_bytes += size
             self._changed.notify_all()
 
@@ -301,24 +367,21 @@ class Journal:
             sqlite3.Error: the file cannot be read.
         """
         with self._changed:
-            waiting: list[tuple[int, Delivery | None]] = [
-                (one.seq, one.delivery) for one in self._waiting if one.seq > after
-            ]
+            waiting = [one for one in self._waiting if one.seq > after]
         entries, complete = self.file.read(after, limit, pixels=pixels, max_bytes=max_bytes)
-        found = [(one.seq, _unpacked(one)) for one in entries]
+        found = [(one.seq, _unpacked(one.seq, one.packed)) for one in entries]
         if not complete:
             return found
         last = found[-1][0] if found else after
-        return (found + [one for one in waiting if one[0] > last])[:limit]
+        rest = [one for one in waiting if one.seq > last][: limit - len(found)]
+        return found + [(one.seq, one.unpacked()) for one in rest]
 
     def count(self, after: int, until: int, kinds: Collection[Kind]) -> int:
         """Return how many deliveries of these kinds follow number *after*, up to *until*."""
         with self._changed:
             # Those at the head may be on disk already, and are about to be taken out.
             written = self._written_seq
-            waiting = sum(
-                max(after, written) < one.seq <= until and kind_of(one.delivery) in kinds for one in self._waiting
-            )
+            waiting = sum(max(after, written) < one.seq <= until and one.kind in kinds for one in self._waiting)
             return waiting + self.file.count_entries(after, min(until, written), kinds)
 
     def strike_off(self) -> None:
@@ -370,14 +433,14 @@ class Journal:
             if batch is None:
                 return
             try:
-                self._write(batch)
+                released = self._write(batch)
             except Exception as error:  # a full disk; and a mistake of the line's own must not end this thread
                 self._cannot_write(error)
                 if self._closing:
                     self._settle_what_sinks_hold()
                     return
             else:
-                self._written(batch)
+                self._written(batch, released)
             try:
                 self._keep_within_limits()
             except sqlite3.Error as error:
@@ -399,14 +462,21 @@ class Journal:
                 return None
             return batch
 
-    def _write(self, batch: Sequence[_Waiting]) -> None:
+    def _released(self, delivered: int) -> list[_Held]:
+        """Return the frames that every sink has, or that have waited long enough for them."""
+        now = self._clock.monotonic()
+        return [one for one in self._held if one.seq <= delivered or now >= one.due]
+
+    def _write(self, batch: Sequence[_Waiting]) -> list[_Held]:
+        """Write what has come together, in one transaction; the answer is the frames that were held until now."""
         with self._changed:
-            if not batch and not self._moved and not self._buried and not self._gone:
-                return
-            self._moved = False
             self._cursors.update({name: lane.cursor for name, lane in self._lanes.items()})
             cursors = dict(self._cursors)
             lowest = min(cursors.values(), default=self._seq)
+            released = self._released(lowest)
+            if not (batch or self._moved or self._buried or self._gone or released):
+                return []
+            self._moved = False
             lanes = list(self._lanes.values())
             buried = list(self._buried)
             gone = list(self._gone)
@@ -414,9 +484,12 @@ class Journal:
         try:
             # Without a sink that takes anything, or where all have it already, there is nothing to keep.
             kept = [one for one in batch if one.seq > lowest] if cursors else []
-            entries = [Entry(one.seq, one.at, packed) for one in kept if (packed := _packed(one.delivery, lanes))]
-            outcomes = Counter(one.counts_as for one in batch if one.counts_as is not None) + earlier
-            frames = [(one.seq, storable(name_of(one.delivery))) for one in batch if _settles(one)]
+            entries = [Entry(one.seq, one.at, packed) for one in kept if (packed := _packed(one, lanes))]
+            outcomes = Counter(one.counts_as for one in batch if one.counts_as is not None and not one.is_held)
+            outcomes.update(one.counts_as for one in released)
+            outcomes.update(earlier)
+            frames = [(one.seq, one.name) for one in batch if one.settles]
+            frames += [(held.seq, held.name) for held in released]
             with self.file.transaction():
                 self.file.append(entries)
                 self.file.settle(frames, self._seq)
@@ -440,14 +513,26 @@ class Journal:
                 self._buried.popleft()
             self._entries += len(entries) - went
             self._bytes += sum(entry.packed.nbytes for entry in entries) - went_bytes
+            if released:
+                self._held = [one for one in self._held if one not in released]
+        if earlier:
+            self._uncounted.clear()
+        return released
 
-    def _written(self, batch: Sequence[_Waiting]) -> None:
+    def _written(self, batch: Sequence[_Waiting], released: Sequence[_Held]) -> None:
         recovered = False
         with self._changed:
             for one in batch:
                 self._waiting.popleft()
                 self._waiting_bytes -= one.nbytes
-                self._note_settled(one)
+                if one.settles:
+                    self._remember(one.name)
+                elif one.is_held and one.arrival is not None and one.counts_as is not None:
+                    due = self._clock.monotonic() + (one.arrival.hold_s or 0.0)
+                    self._held.append(_Held(one.seq, one.name, due, one.arrival, one.counts_as))
+                    one.arrival = None
+            for held in released:
+                self._remember(held.name)
             if self._broken is not None:
                 recovered, self._broken, self._retry_s = True, None, RETRY_S
             self._flush_now = False
@@ -455,6 +540,8 @@ class Journal:
             self._changed.notify_all()
         try:
             self._tell(batch)
+            for held in released:
+                self._settle(held.arrival)
         finally:
             with self._changed:
                 self._telling = False
@@ -478,8 +565,9 @@ class Journal:
             one.offered = True
             with self._changed:
                 lanes = list(self._lanes.values())
-            for lane in lanes:
-                lane.offer(one.seq, one.delivery)
+            if (delivery := one.unpacked()) is not None:
+                for lane in lanes:
+                    lane.offer(one.seq, delivery)
 
     def _cannot_write(self, error: Exception) -> None:
         with self._changed:
@@ -502,6 +590,7 @@ class Journal:
             for one in fresh:
                 self._offer(one)
             self._settle_what_sinks_hold()
+            self._make_small()
             with self._changed:
                 self._moved = False
                 self._changed.wait_for(
@@ -509,6 +598,19 @@ class Journal:
                 )
         with self._changed:
             self._moved = True
+
+    def _make_small(self) -> None:
+        """Pack what waits for the disk: a heat map takes a tenth of the memory, and there may be hours to bridge."""
+        with self._changed:
+            large = [one for one in self._waiting if one.packed is None and one.kind == INSPECTION]
+            lanes = list(self._lanes.values())
+        for one in large:
+            packed = _packed(one, lanes)
+            with self._changed:
+                if packed is not None and packed.nbytes < one.nbytes:
+                    self._waiting_bytes -= one.nbytes - packed.nbytes if one in self._waiting else 0
+                    one.packed, one.delivery, one.nbytes = packed, None, packed.nbytes
+                    self._changed.notify_all()
 
     def _settle_what_sinks_hold(self) -> None:
         safe: list[Arrival] = []
@@ -519,31 +621,57 @@ class Journal:
             while self._waiting and self._waiting[0].seq <= held:
                 one = self._waiting.popleft()
                 self._waiting_bytes -= one.nbytes
-                if one.counts_as is not None:
-                    self._outcomes[one.counts_as] += 1
-                self._note_settled(one)
+                self._count_without_disk(one.counts_as)
+                if one.kind == INSPECTION and one.counts_as is not None:
+                    self._remember(one.name)
                 if one.arrival is not None:
                     safe.append(one.arrival)
+            for on_disk in [known for known in self._held if known.seq <= held]:
+                self._held.remove(on_disk)
+                self._count_without_disk(on_disk.counts_as)
+                self._remember(on_disk.name)
+                safe.append(on_disk.arrival)
             self._changed.notify_all()
         for arrival in safe:
             self._settle(arrival)
 
-    def _note_settled(self, one: _Waiting) -> None:
-        if _settles(one):
-            self._settled[storable(name_of(one.delivery))] = None
-            while len(self._settled) > REMEMBERED:
-                self._settled.popitem(last=False)
+    def _count_without_disk(self, counts_as: tuple[str, str] | None) -> None:
+        """Count how a frame ended; where it was recorded, also where a kill leaves the count alone."""
+        if counts_as is None:
+            return
+        self._outcomes[counts_as] += 1
+        if counts_as[1] == RECORDED:
+            with suppress(OSError):
+                self._uncounted.add(counts_as[0])
+
+    def _remember(self, name: str) -> None:
+        self._settled[name] = None
+        while len(self._settled) > REMEMBERED:
+            self._settled.popitem(last=False)
 
     # Limits
+
+    def _notice_clock_set(self, now: float) -> None:
+        """Take note where somebody has set the clock forward: an industrial PC may start in another year."""
+        monotonic = self._clock.monotonic()
+        was, since = self._looked
+        self._looked = now, monotonic
+        if now - was - (monotonic - since) > CLOCK_SET_S:
+            self._clock_set = now
+            with self.file.transaction():
+                self.file.note_clock_set(now)
 
     def _keep_within_limits(self) -> None:
         limit, age = self._settings.max_mb * 1024 * 1024, 3600 * self._settings.max_age_h
         now = self._clock.now().timestamp()
+        self._notice_clock_set(now)
+        # Ages count from the moment at which the clock was set, where it was: a wrong time is no reason to let go.
+        since = self._clock_set if self._clock_set is not None else 0.0
         oldest = self.file.oldest()
         with self._changed:
             self._oldest = oldest
             too_much, lanes = self._bytes - limit, list(self._lanes.values())
-        filled = max(1 + too_much / limit, (now - oldest[1]) / age if oldest else 0.0)
+        filled = max(1 + too_much / limit, (now - max(since, oldest[1])) / age if oldest else 0.0)
         if filled >= WARN_AT and not self._warned:
             self._warned = True
             lagging = [lane.name for lane in lanes if oldest and lane.cursor < oldest[0]]
@@ -555,17 +683,37 @@ class Journal:
         elif filled < WARN_AT / 2 and self._warned:
             self._warned = False
             self._trouble("journal is filling", None)
-        if filled > 1 and (over := self.file.oldest_beyond(int(too_much), now - age)) is not None:
+        before = now - age if now - since > age else 0.0
+        if filled > 1 and (over := self.file.oldest_beyond(int(too_much), before)) is not None:
+            why = "the journal is full" if too_much > 0 else f"they have waited longer than {age / 3600:g} h"
             for lane in lanes:
-                lane.let_go(over, "the journal is full")
+                lane.let_go(over, why)
             with self._changed:
                 for name in self._cursors.keys() - self._lanes.keys():
                     self._cursors[name] = max(self._cursors[name], over)
             self.strike_off()
 
 
-def _packed(delivery: Delivery, lanes: Sequence[JournalLane]) -> Packed | None:
+def _balances(captured: Mapping[str, int], outcomes: Counter[tuple[str, str]]) -> dict[str, Balance]:
+    """Return the balance of each source, with nothing in flight."""
+    recorded: Counter[str] = Counter()
+    dropped: dict[str, dict[str, int]] = {}
+    for (source, reason), frames in outcomes.items():
+        if reason == RECORDED:
+            recorded[source] += frames
+        else:
+            dropped.setdefault(source, {})[reason] = frames
+    return {
+        source: Balance(frames, recorded[source], 0, dropped.get(source, {})) for source, frames in captured.items()
+    }
+
+
+def _packed(one: _Waiting, lanes: Sequence[JournalLane]) -> Packed | None:
     """Return a delivery as bytes; what a plugin put into it that has no bytes is left out."""
+    if one.packed is not None:
+        return one.packed
+    delivery = one.delivery
+    assert delivery is not None
     pixels = isinstance(delivery, Inspection) and any(lane.wants_pixels(delivery) for lane in lanes)
     try:
         return pack(delivery, pixels=pixels)
@@ -580,13 +728,9 @@ def _packed(delivery: Delivery, lanes: Sequence[JournalLane]) -> Packed | None:
     return None
 
 
-def _unpacked(entry: Entry) -> Delivery | None:
+def _unpacked(seq: int, packed: Packed) -> Delivery | None:
     try:
-        return unpack(entry.packed)
+        return unpack(packed)
     except Exception:
-        logger.exception("entry %d of the journal, %s, is damaged", entry.seq, entry.packed.name)
+        logger.exception("entry %d of the journal, %s, is damaged", seq, packed.name)
         return None
-
-
-def _settles(one: _Waiting) -> bool:
-    return isinstance(one.delivery, Inspection) and one.counts_as is not None

@@ -109,6 +109,16 @@ class JournalFile:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def clock_set(self) -> float | None:
+        """Return when the clock was last set forward by far, in seconds since 1970 by the clock as it was set then."""
+        with self._lock:
+            found = self._connection.execute("SELECT value FROM about WHERE key = 'clock set'").fetchone()
+        return None if found is None else float(found[0])
+
+    def note_clock_set(self, at: float) -> None:
+        """Note that the clock was set."""
+        self._connection.execute("INSERT OR REPLACE INTO about VALUES ('clock set', ?)", (str(at),))
+
     # Entries
 
     def append(self, entries: Sequence[Entry]) -> None:

@@ -37,6 +37,17 @@ class Balance:
         """True where every captured frame is accounted for."""
         return self.captured == self.recorded + sum(self.dropped.values()) + self.in_flight
 
+    def and_then(self, later: Balance) -> Balance:
+        """Return this balance and a later one together."""
+        dropped = Counter(self.dropped)
+        dropped.update(later.dropped)
+        return Balance(
+            self.captured + later.captured,
+            self.recorded + later.recorded,
+            self.in_flight + later.in_flight,
+            dict(dropped),
+        )
+
     def __str__(self) -> str:
         dropped = sum(self.dropped.values())
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.dropped.items()))

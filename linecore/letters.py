@@ -59,9 +59,12 @@ def replay_letters(line: Line, sink: Json, ids: Json) -> Json:
         if isinstance(lane := line.dispatch.lane(name), Lane)
         for replay in lane.replay([one for one in dead if one.sink == name])
     ]
+    gone = [one for one in dead if not isinstance(line.dispatch.lane(one.sink), Lane)]
     until = line.clock.monotonic() + PATIENCE_S
     for replay in replays:
         if not replay.done.wait(max(0.0, until - line.clock.monotonic())):
             replay.error = "its sink is in trouble; it is offered when that is over"
     errors = [f"letter {one.letter.id} to {one.letter.sink}: {one.error}" for one in replays if one.error is not None]
-    return {"offered": len(dead), "delivered": len(replays) - len(errors), "errors": [*errors]}
+    delivered = len(replays) - len(errors)
+    errors += [f"letter {one.id}: its sink {one.sink} is no longer in the file" for one in gone]
+    return {"offered": len(dead), "delivered": delivered, "errors": [*errors]}

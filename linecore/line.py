@@ -55,6 +55,7 @@ LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy plu
 NOWHERE = "nowhere to record it: the journal's disk is full and its sinks are away"
 OVERTAKEN = "overtaken by a newer frame"
 INTERNAL = "internal error"
+NO_WORKERS = "no worker is left"
 
 
 class Line:
@@ -93,6 +94,7 @@ class Line:
         self._remembers = folder is not None
         self.config = config  # what plugins are made from again
         self._journal_settings = journal or JournalSettings()
+        self.coming_config: LineConfig | None = None
         self.coming: Setup | None = None  # what is being prepared to take over
         self.setup = self.make_setup(settings, plugins, rules or DecisionRules(), alarms, config_hash, tables)
         self._framing = Framing(self.name, self.clock, self._gap)
@@ -111,6 +113,7 @@ class Line:
         self.feed = Sources(self.bus, accept=self._accept, failed=self._plugin_failed)
         self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
         self._stuck_told: set[tuple[int, float]] = set()
+        self._stuck_handlers: set[str] = set()
         self.dispatch: Dispatch
         self.board: AlarmBoard
 
@@ -235,7 +238,9 @@ class Line:
         self.bus.publish(FrameCaptured(frame))
         self.board.frame_arrived(source)
         deadline_ms = self.setup.rules.deadline_ms
-        arrival = Arrival(frame, at, source, None if deadline_ms is None else at + deadline_ms / 1000)
+        due = None if deadline_ms is None else at + deadline_ms / 1000
+        hold_s: float | None = getattr(self.setup.roster.get(source), "settle_after_s", None)
+        arrival = Arrival(frame, at, source, due, hold_s)
         self._deadlines.add(arrival)
         while policy == "wait" and not stopping.is_set() and not self.dispatch.wait_for_room(source, LOOK_EVERY_S):
             pass  # a source that is not told what became of its frames gets no more of them in
@@ -436,24 +441,31 @@ class Line:
         Waits for the sinks up to ``drain_timeout_s``; what a sink has not taken by then stays in the journal, and the
         next start goes on with it. Returns the last balance.
         """
-        with self.changing:
-            deadline = self.clock.monotonic() + self.setup.settings.drain_timeout_s
+        deadline = self.clock.monotonic() + self.setup.settings.drain_timeout_s
+        # A reload may hang in a plugin that does not start: stopping does not wait for it for ever.
+        changing = self.changing.acquire(timeout=self.setup.settings.drain_timeout_s)
+        try:
             self.feed.stop()
             self.intake.close()
             self.crew.join(deadline)
             self._stopped.set()
             self._watcher.join(max(0.0, deadline - self.clock.monotonic()))
-            self._deadlines.close()
+            self._deadlines.close(deadline - self.clock.monotonic())
             self.board.clear_all("the line stopped")
             self.dispatch.close(deadline)
             balance = self.balance
             self.bus.publish(LineStopped(self.name, self.clock.now(), balance))
             self.release()
             return balance
+        finally:
+            if changing:
+                self.changing.release()
 
     def hide(self, text: str) -> str:
         """Return *text* without the secrets of the line's file."""
-        return text if self.config is None else self.config.secrets.hide(text)
+        for config in (self.config, self.coming_config):
+            text = text if config is None else config.secrets.hide(text)
+        return text
 
     def trouble(self, name: str, sentence: str | None) -> None:
         """Raise an alarm of the line's own, or clear it where *sentence* is None."""
@@ -495,6 +507,24 @@ class Line:
             self.board.tick()
             self.crew.check()
             self._look_at_plugins()
+            self._look_at_workers()
+
+    def _look_at_workers(self) -> None:
+        """Say so where no worker is left, and give the frames that wait their NO_RESULT all the same."""
+        if not self.crew.all_hang:
+            self.board.clear_own(NO_WORKERS, "there are workers again")
+            return
+        said = "every worker hangs in a plugin; frames get NO_RESULT until the plugin is mended and the line reloaded"
+        self.board.raise_own(NO_WORKERS, Priority.CRITICAL, said)
+        for arrival in self.intake.take_all():
+            with self.setup as setup:
+                inspection = setup.inspector.with_evidence(
+                    setup.inspector.give_up(arrival, "no worker is left to judge it")
+                )
+            if arrival.answer():
+                self.bus.publish(VerdictReached(inspection))
+            if self._keep(inspection, arrival, wait=False):
+                self._tell(inspection, arrival)
 
     def _look_at_plugins(self) -> None:
         """Name the plugins that are stuck, each call once, and raise their alarm while it lasts."""
@@ -510,8 +540,18 @@ class Line:
             if call.key not in self._stuck_told:
                 logger.warning("plugin %s has not returned from %s for %.1f s", health.plugin, call.hook, call.seconds)
                 self.bus.publish(PluginStuck(health.plugin, call.hook, call.seconds))
-            said = f"plugin {health.plugin} has not returned from {call.hook} for {call.seconds:.1f} s"
+            said = f"plugin {health.plugin} does not return from {call.hook}; the line goes on without it"
             self.board.raise_own(alarm, Priority.HIGH, said)
+        for handler in self.bus.busy:
+            if handler.seconds > limit_s:
+                stuck.add(handler.key)
+                if handler.key not in self._stuck_told:
+                    logger.warning("%s has not returned for %.1f s", handler.hook, handler.seconds)
+                    self.board.raise_own(f"{handler.hook} is stuck", Priority.HIGH, f"{handler.hook} does not return")
+                    self._stuck_handlers.add(handler.hook)
+        for name in self._stuck_handlers - {one.hook for one in self.bus.busy}:
+            self.board.clear_own(f"{name} is stuck", "it has returned")
+            self._stuck_handlers.discard(name)
         self._stuck_told = stuck
 
     def _plugin_failed(self, name: str, hook: str, error: BaseException) -> None:

@@ -72,7 +72,7 @@ def _class_in_file(path: Path, name: str, *, where: str, kind: str) -> type:
     sys.modules[module_name] = module  # dataclasses and pydantic look a class's module up by name
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         raise ConfigError(
             f"{where} is {kind!r}, but {path.name} cannot be imported: {type(error).__name__}: {error}; mend the file"

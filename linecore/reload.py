@@ -55,26 +55,42 @@ def reload_line(line: Line, config: LineConfig) -> tuple[str, ...]:
     Raises:
         LinecoreError: the new configuration cannot be used; the line goes on as it was.
     """
-    with line.changing:
-        before = line.setup
-        if config.line.name != line.name:
-            raise ConfigError(f"{config.where}: line.name is {config.line.name!r}; a line that runs keeps its name")
-        difference = Difference.between(before.tables, config.plugins)
-        tables = {table.name: table for table in config.plugins}
-        plugins = {
-            name: before.roster[name] if name in difference.kept else create_plugin(tables[name], config)
-            for name in tables
-        }
-        after = line.make_setup(
-            config.line, plugins, config.decision, config.alarms, config.hash, config.plugins, before.roster
-        )
-        changes = tuple(_changes(before, config, difference))
-        check_complete(after.roster)
-        with _known(line, after):
-            _prepare(line, after, difference)
-            _switch(line, after, difference, config)
-        line.bus.publish(ConfigChanged(line.name, line.clock.now(), before.config_hash, after.config_hash, changes))
-        return changes
+    if not line.changing.acquire(blocking=False):
+        raise ConfigError(f"{config.where}: another reload of the line {line.name!r} is under way; wait for it")
+    line.coming_config = config  # whose secrets must not come out either
+    try:
+        return _reload(line, config)
+    except LinecoreError as error:
+        raise type(error)(config.secrets.hide(str(error))) from None
+    except Exception as error:
+        said = config.secrets.hide(f"{type(error).__name__}: {error}")
+        raise ConfigError(f"{config.where}: a plugin cannot be started: {said}") from None
+    except (SystemExit, GeneratorExit) as error:
+        raise ConfigError(f"{config.where}: a plugin wants to end the process ({type(error).__name__})") from None
+    finally:
+        line.coming_config = None
+        line.changing.release()
+
+
+def _reload(line: Line, config: LineConfig) -> tuple[str, ...]:
+    before = line.setup
+    if config.line.name != line.name:
+        raise ConfigError(f"{config.where}: line.name is {config.line.name!r}; a line that runs keeps its name")
+    difference = Difference.between(before.tables, config.plugins)
+    tables = {table.name: table for table in config.plugins}
+    plugins = {
+        name: before.roster[name] if name in difference.kept else create_plugin(tables[name], config) for name in tables
+    }
+    after = line.make_setup(
+        config.line, plugins, config.decision, config.alarms, config.hash, config.plugins, before.roster
+    )
+    changes = tuple(_changes(before, config, difference))
+    check_complete(after.roster)
+    with _known(line, after):
+        _prepare(line, after, difference)
+        _switch(line, after, difference, config)
+    line.bus.publish(ConfigChanged(line.name, line.clock.now(), before.config_hash, after.config_hash, changes))
+    return changes
 
 
 def _prepare(line: Line, after: Setup, difference: Difference) -> None:
@@ -133,6 +149,7 @@ def _switch(line: Line, after: Setup, difference: Difference, config: LineConfig
     line.setup, line.config = after, config  # from here on, frames are judged by the new one
     line.board.use(after.alarms)
     _take_settings(line, config)
+    line.crew.forgive()
     line.dispatch.change_lanes(before.roster, after.roster, gone, new)
     _let_in(line, after, new_sources)
     before.wait_until_unused(after.settings.worker_timeout_s)

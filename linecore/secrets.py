@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 NAMED = re.compile(r"\$\{(\w+)\}")
@@ -34,10 +34,6 @@ class Secrets:
         """Find the secrets of a table: *filled* is *written* with each ``${NAME}`` replaced."""
         return cls(dict(_pairs(written, filled)))
 
-    def joined(self, others: Iterable[Secrets]) -> Secrets:
-        """Return these and those of *others* together."""
-        return Secrets({form: shown for one in (self, *others) for form, shown in one._shown.items()})
-
     def hide(self, text: str) -> str:
         """Return *text* with ``${NAME}`` where a secret stood."""
         return self._pattern.sub(lambda found: self._shown[found[0]], text)
@@ -49,13 +45,13 @@ NO_SECRETS = Secrets({})
 class HidingFormatter(logging.Formatter):
     """Formats log records as usual, tracebacks too, and hides what is secret."""
 
-    def __init__(self, secrets: Secrets, fmt: str | None = None) -> None:
+    def __init__(self, hide: Callable[[str], str], fmt: str | None = None) -> None:
         super().__init__(fmt)
-        self._secrets = secrets
+        self._hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
-        return self._secrets.hide(super().format(record))
+        return self._hide(super().format(record))
 
 
 def _pairs(written: object, filled: object) -> Iterator[tuple[str, str]]:

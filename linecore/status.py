@@ -34,11 +34,14 @@ def status_of(line: Line) -> dict[str, Json]:
         "uptime_s": None if started is None else round((line.clock.now() - started).total_seconds(), 1),
         "config_hash": line.config_hash,
         "ledger": {source: _balance(line.dispatch.ledger.balance(source)) for source in line.dispatch.ledger.sources},
-        "total": ledger_since(line.dispatch.journal.file, line.dispatch.captured),
+        "total": {source: _balance(balance) for source, balance in line.dispatch.total.items()},
         "since": time_text(line.dispatch.journal.file.began),
         "sources": {name: _source_state(line, name) for name in line.sources},
         "intake": {"waiting": len(line.intake), "workers": line.crew.count, "left_behind": line.crew.left_behind},
-        "sinks": {one.sink: _sink(one, dead.get(one.sink, 0)) for one in line.dispatch.states},
+        "sinks": {
+            **{one.sink: _sink(one, dead.get(one.sink, 0)) for one in line.dispatch.states},
+            **{sink: _gone(count) for sink, count in dead.items() if line.dispatch.lane(sink) is None},
+        },
         "journal": {
             "entries": journal.entries,
             "mb": round(journal.bytes / MIB, 3),
@@ -120,6 +123,11 @@ def _sink(state: LaneState, dead: int) -> dict[str, Json]:
         "error": state.error,
         "left_behind": state.left_behind,
     }
+
+
+def _gone(dead: int) -> dict[str, Json]:
+    """Return the state of a sink that is no longer in the file, and has left dead letters."""
+    return {"state": "gone", "waiting": 0, "dead": dead}
 
 
 def _health(health: PluginHealth) -> dict[str, Json]:

@@ -72,6 +72,18 @@ class Workers:
         with self._lock:
             return sum(one.left_behind for one in self._workers)
 
+    @property
+    def all_hang(self) -> bool:
+        """True where no worker is left to take a frame, and none may be added."""
+        with self._lock:
+            return bool(self._workers) and all(one.left_behind for one in self._workers)
+
+    def forgive(self) -> None:
+        """Have full strength again, whatever hangs: the plugins that it hangs in are gone."""
+        with self._lock:
+            self._workers = [one for one in self._workers if not one.left_behind]
+            self._fill_up()
+
     def start(self) -> None:
         """Begin to inspect."""
         with self._lock:

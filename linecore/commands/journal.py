@@ -52,7 +52,7 @@ def list_(file: Path, sink: str | None, as_json: bool) -> None:
         at = datetime.fromtimestamp(one["at"], UTC)
         name = f"{one['kind']} {printable(one['name'])}"
         table.add_row(str(one["id"]), one["sink"], f"{at:%m-%d %H:%M:%S}", name, str(one["attempts"]), one["error"])
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 @journal.command(epilog="Example: linecore journal replay line.toml --sink database")

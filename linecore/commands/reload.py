@@ -20,7 +20,7 @@ def reload(file: Path) -> None:
     wrong is said here, and the line goes on as it was. SIGHUP to `linecore serve` does the same.
     """
     config, folder = read_line(file)
-    changes = cast("list[str]", ask(folder, "reload"))
+    changes = cast("list[str]", ask(folder, "reload", file=str(file.resolve())))
     said = f"{len(changes)} change{'s' * (len(changes) != 1)}, effective from the next frame"
     click.echo(f"{config.line.name}: {said if changes else 'nothing has changed'}")
     for change in changes:

@@ -8,10 +8,10 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event as Flag
-from threading import Timer
+from threading import Thread, Timer
 from types import FrameType
 
 import click
@@ -24,12 +24,13 @@ from linecore.line import Line
 from linecore.messages import Json
 from linecore.process import usage
 from linecore.reload import reload_line
-from linecore.secrets import NO_SECRETS, HidingFormatter
+from linecore.secrets import HidingFormatter
 from linecore.state import sole_server
 from linecore.status import status_of
 
 LOOK_EVERY_S = 0.1
 SLOW_START_S = 20.0
+BARE = 1.2  # times what the process holds when it has just started: below that a limit would restart it for ever
 
 
 @click.command(epilog="Example: linecore serve line.toml")
@@ -43,7 +44,6 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
     files as they are now, like `linecore reload`.
     """
     configs = [load_config(path) for path in files or (Path("line.toml"),)]
-    _log_without_secrets(configs)
     _refuse_namesakes(configs)
     _leave_cores_to_workers()
     with ExitStack() as stack:
@@ -51,6 +51,7 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
         for config in configs:
             stack.enter_context(sole_server(config))
         lines = [Line.from_config(config, until_exhausted=until_exhausted) for config in configs]
+        _log_without_secrets(lines)
         running: list[Line] = []
         try:
             for line, config in zip(lines, configs, strict=True):
@@ -58,9 +59,9 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
                     line.start()
                 running.append(line)
                 stack.enter_context(control_socket(line.state_folder, answers(line, Path(config.where))))
-                click.echo(f"{line.name}: serving from {', '.join(line.sources)}", err=True)
+                _say(f"{line.name}: serving from {', '.join(line.sources)}")
                 for remark in line.remarks():
-                    click.echo(f"{line.name}: note: {remark}", err=True)
+                    _say(f"{line.name}: note: {remark}")
             full = _wait(lines, configs, stopping, reloading, until_exhausted)
         finally:
             stopped = _stop(running)
@@ -69,10 +70,20 @@ def serve(files: tuple[Path, ...], until_exhausted: bool) -> None:
     sys.exit(0 if stopped else 1)
 
 
+def _say(text: str) -> None:
+    """Write to stderr; a terminal that is gone, or a log on a full disk, does not end a line."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
+
+
 def answers(line: Line, file: Path) -> Mapping[str, Answer]:
     """Return what a line answers through its control socket."""
 
-    def reload(_: Request) -> Json:
+    def reload(request: Request) -> Json:
+        asked = request.get("file")
+        if asked is not None and Path(str(asked)).resolve() != file.resolve():
+            served = f"the line {line.name!r} is served from {file.resolve()}"
+            raise ConfigError(f"{served}, not from {asked}; name that file")
         return [*reload_line(line, load_config(file))]
 
     def replay(request: Request) -> Json:
@@ -104,18 +115,23 @@ def _wait(
 
     The answer is whether the process has outgrown its memory, and has to start anew.
     """
+    bare_mb = BARE * usage().resident / 1024**2
+    for line in lines:
+        if (limit := line.setup.settings.memory_mb) is not None and limit <= bare_mb:
+            _say(f"{line.name}: note: memory_mb is {limit:g} and has no effect: the process needs {bare_mb:.0f}")
     while not stopping.wait(LOOK_EVERY_S):
         if reloading.is_set():
             reloading.clear()
             for line, config in zip(lines, configs, strict=True):
-                _reload(line, Path(config.where))
+                # In a thread of its own: a plugin that hangs in its start must not keep a signal from being seen.
+                Thread(target=_reload, args=(line, Path(config.where)), name="reload", daemon=True).start()
         if until_exhausted and all(line.exhausted.is_set() and line.idle for line in lines):
             return False
-        limits = [line.setup.settings.memory_mb for line in lines if line.setup.settings.memory_mb is not None]
+        limits = [limit for line in lines if (limit := line.setup.settings.memory_mb) is not None and limit > bare_mb]
         if limits and (resident := usage().resident / 1024**2) > min(limits):
             for line in lines:
                 said = f"the process holds {resident:.0f} MB, more than memory_mb = {min(limits):g}; it starts anew"
-                click.echo(f"{line.name}: {said}", err=True)
+                _say(f"{line.name}: {said}")
                 line.dispatch.logbook.write("memory limit", said)
             return True
     return False
@@ -126,23 +142,23 @@ def _reload(line: Line, file: Path) -> None:
     try:
         changes = reload_line(line, load_config(file))
     except LinecoreError as error:
-        click.echo(f"{line.name}: not reloaded, the line goes on as it was: {error}", err=True)
-    except Exception as error:
+        _say(f"{line.name}: not reloaded, the line goes on as it was: {error}")
+    except BaseException as error:  # the file is read here, and what it names is imported
         logging.exception("reloading %s failed", file)
-        click.echo(f"{line.name}: not reloaded: {type(error).__name__}: {error}", err=True)
+        _say(f"{line.name}: not reloaded: {type(error).__name__}: {error}")
     else:
-        click.echo(f"{line.name}: reloaded: {', '.join(changes) or 'nothing has changed'}", err=True)
+        _say(f"{line.name}: reloaded: {', '.join(changes) or 'nothing has changed'}")
 
 
 def _start_anew() -> None:
     """Become a new process with the same arguments: what leaked is gone, what was journalled is not."""
-    os.execv(sys.executable, [sys.executable, "-m", "linecore", *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 @contextmanager
 def _said_if_slow(sentence: str) -> Iterator[None]:
     """Say something where what happens inside takes long: a plugin may hang in its start."""
-    timer = Timer(SLOW_START_S, lambda: click.echo(f"{sentence}, after {SLOW_START_S:g} s", err=True))
+    timer = Timer(SLOW_START_S, lambda: _say(f"{sentence}, after {SLOW_START_S:g} s"))
     timer.daemon = True
     timer.start()
     try:
@@ -158,22 +174,26 @@ def _stop(lines: Sequence[Line]) -> bool:
     complete = True
     with ThreadPoolExecutor(len(lines)) as pool:
         for line, balance in zip(lines, pool.map(Line.stop, lines), strict=True):
-            click.echo(f"{line.name}: {balance}", err=True)
+            _say(f"{line.name}: {balance}")
             for source in line.broken_sources:
-                click.echo(f"{line.name}: source {source} failed before it was done", err=True)
+                _say(f"{line.name}: source {source} failed before it was done")
             for sink, count in line.undelivered.items():
-                click.echo(f"{line.name}: sink {sink} lost {count}", err=True)
+                _say(f"{line.name}: sink {sink} lost {count}")
             for sink, count in line.left_for_later.items():
-                click.echo(f"{line.name}: sink {sink} has not taken {count}; the journal keeps them", err=True)
+                _say(f"{line.name}: sink {sink} has not taken {count}; the journal keeps them")
             troubled = line.broken_sources or line.undelivered or line.left_for_later
             complete = complete and not (balance.in_flight or troubled)
     return complete
 
 
-def _log_without_secrets(configs: Sequence[LineConfig]) -> None:
-    secrets = NO_SECRETS.joined(config.secrets for config in configs)
+def _log_without_secrets(lines: Sequence[Line]) -> None:
+    def hide(text: str) -> str:
+        for line in lines:  # a line's secrets change with its file
+            text = line.hide(text)
+        return text
+
     handler = logging.StreamHandler()
-    handler.setFormatter(HidingFormatter(secrets, "%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(HidingFormatter(hide, "%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 

@@ -36,7 +36,7 @@ def status(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
-        _show(found, Console(soft_wrap=False, highlight=False))
+        _show(found, Console(soft_wrap=True, highlight=False, markup=False))
     sys.exit(1 if problems(found) else 0)
 
 
@@ -70,7 +70,7 @@ def _show(found: dict[str, Any], console: Console) -> None:
     if found["serving"]:
         process, intake = found["process"], found["intake"]
         console.print(
-            f"[bold]{found['line']}[/] is served by process {found['pid']} since {found['started_at'][:19]}, "
+            f"{found['line']} is served by process {found['pid']} since {found['started_at'][:19]}, "
             f"configuration {found['config_hash'][:12]}"
         )
         console.print(
@@ -79,10 +79,10 @@ def _show(found: dict[str, Any], console: Console) -> None:
             + (f", {intake['left_behind']} workers hang in a plugin" if intake["left_behind"] else "")
         )
     else:
-        console.print(f"[bold]{found['line']}[/] is not being served")
+        console.print(f"{found['line']} is not being served", style="bold")
     journal = found["journal"]
     said = f"journal: {journal['entries']} deliveries wait, {journal['mb']:.1f} MB"
-    console.print(said + (f"; [bold red]{journal['trouble']}[/]" if journal.get("trouble") else ""))
+    console.print(said + (f"; {journal['trouble']}" if journal.get("trouble") else ""))
     console.print(_ledger(found))
     console.print(_sinks(found))
     if found["serving"]:

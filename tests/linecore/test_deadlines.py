@@ -29,5 +29,5 @@ def test_who_is_due_expires_in_order_unless_it_was_answered_or_is_gone() -> None
     late = arrival("added while it sleeps", clock.monotonic())
     deadlines.add(late)
     assert expired.get(timeout=PATIENCE_S) == "added while it sleeps"
-    deadlines.close()
+    deadlines.close(5)
     assert expired.empty()

@@ -46,7 +46,7 @@ def test_a_short_secret_does_not_blot_out_the_sentence() -> None:
 
 
 def test_logs_and_their_tracebacks_hide_them(config: Any) -> None:
-    formatter = HidingFormatter(config.secrets, "%(levelname)s %(message)s")
+    formatter = HidingFormatter(config.secrets.hide, "%(levelname)s %(message)s")
     try:
         raise RuntimeError(f"refused {SECRET}")
     except RuntimeError as error:

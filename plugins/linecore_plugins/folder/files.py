@@ -156,16 +156,22 @@ class FolderFiles:
             if not self._inside(path):
                 self._refuse(path)
                 return
-            status = path.stat()
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                raise
+            except OSError as error:  # a link to itself must not stop the others
+                self._refuse(path, error.strerror or "it cannot be followed")
+                return
         if stat.S_ISREG(status.st_mode):
             touched = max(status.st_mtime, status.st_ctime)
             yield ImageFile(self.folder, relative, status.st_size, status.st_mtime_ns, touched)
 
-    def _refuse(self, path: Path) -> None:
+    def _refuse(self, path: Path, why: str = "it points elsewhere") -> None:
         name = printable(path)
         if name not in self._refused:
             self._refused.add(name)
-            logger.warning("%s is a link that points out of %s and is left alone", name, printable(self.folder))
+            logger.warning("%s is a link and is left alone: %s", name, why)
 
 
 def _real(path: Path) -> Path:

@@ -61,6 +61,13 @@ class NatsSource:
         hold_s: float = Field(
             600, gt=0, description="seconds that a frame may take here; another worker may have it then"
         )
+        ack_after_s: float = Field(
+            30,
+            ge=0,
+            le=86_400,
+            description="seconds that a frame waits for every sink before it counts as safe in this worker's journal "
+            "alone; another worker gets what one that died has not delivered by then. 0: the journal is enough",
+        )
         retry_delay_s: float = Field(
             5, ge=0, le=86_400, description="seconds until a frame that was dropped here is delivered again"
         )
@@ -69,6 +76,11 @@ class NatsSource:
             ge=1,
             description="times that a frame is tried; then it is recorded as NO_RESULT and kept as a dead letter",
         )
+
+    @property
+    def settle_after_s(self) -> float | None:
+        """Seconds that the line waits for every sink before it settles a frame on the word of its journal."""
+        return self.config.ack_after_s or None
 
     def __init__(self, config: Config) -> None:
         self.config = config
