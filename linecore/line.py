@@ -12,6 +12,7 @@ from threading import RLock, Thread
 from typing import Self
 
 from linecore.alarms import Alarm, AlarmBoard, AlarmRule, AlarmState, Priority
+from linecore.aside import Aside
 from linecore.bus import Bus
 from linecore.checks import check_complete, check_names, remarks
 from linecore.clock import Clock, SystemClock
@@ -50,6 +51,7 @@ from linecore.workers import Unwatched, Workers
 logger = logging.getLogger(__name__)
 
 LEDGER_EVERY_S = 3600.0  # how often the history gets the balance of each source
+ASIDE_S = 0.5  # how long who looks after the others waits for the handlers of an event
 LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy plugins, are looked at
 
 NOWHERE = "nowhere to record it: the journal's disk is full and its sinks are away"
@@ -114,6 +116,7 @@ class Line:
         self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
         self._stuck_told: set[tuple[int, float]] = set()
         self._stuck_handlers: set[str] = set()
+        self._aside = Aside(f"{self.name}: telling of a verdict")
         self.dispatch: Dispatch
         self.board: AlarmBoard
 
@@ -282,17 +285,22 @@ class Line:
     def _expired(self, arrival: Arrival) -> None:
         """The deadline has come before the verdict: the gate hears so now, whatever the worker is busy with."""
         inspector = self.setup.inspector
-        self.bus.publish(VerdictReached(inspector.give_up(arrival, inspector.late_reason(arrival))))
+        late = VerdictReached(inspector.give_up(arrival, inspector.late_reason(arrival)))
+        self._aside.run(lambda: self.bus.publish(late), ASIDE_S)
 
     def _worker_stuck(self, arrival: Arrival, seconds: float) -> None:
         """Record a frame that a plugin keeps, and name the plugin."""
         self._look_at_plugins()
+        self._give_up(arrival, f"nobody has judged it for {seconds:.1f} s")
+
+    def _give_up(self, arrival: Arrival, reason: str) -> None:
+        """Record a frame as NO_RESULT; for threads that look after the others, and must not hang with a handler."""
         with self.setup as setup:
-            inspection = setup.inspector.give_up(arrival, f"nobody has judged it for {seconds:.1f} s")
+            inspection = setup.inspector.with_evidence(setup.inspector.give_up(arrival, reason))
         if arrival.answer():
-            self.bus.publish(VerdictReached(inspection))
-        if self._keep(inspection, arrival, wait=False):  # who calls this looks after the other workers too
-            self._tell(inspection, arrival)
+            self._aside.run(lambda: self.bus.publish(VerdictReached(inspection)), ASIDE_S)
+        if self._keep(inspection, arrival, wait=False):
+            self._aside.run(lambda: self._tell(inspection, arrival), ASIDE_S)
 
     def _gap(self, source: str, stream: str, expected: int, got: int) -> None:
         self.bus.publish(SequenceGap(source, stream, expected, got))
@@ -517,14 +525,7 @@ class Line:
         said = "every worker hangs in a plugin; frames get NO_RESULT until the plugin is mended and the line reloaded"
         self.board.raise_own(NO_WORKERS, Priority.CRITICAL, said)
         for arrival in self.intake.take_all():
-            with self.setup as setup:
-                inspection = setup.inspector.with_evidence(
-                    setup.inspector.give_up(arrival, "no worker is left to judge it")
-                )
-            if arrival.answer():
-                self.bus.publish(VerdictReached(inspection))
-            if self._keep(inspection, arrival, wait=False):
-                self._tell(inspection, arrival)
+            self._give_up(arrival, "no worker is left to judge it")
 
     def _look_at_plugins(self) -> None:
         """Name the plugins that are stuck, each call once, and raise their alarm while it lasts."""

@@ -20,12 +20,15 @@ CHANGES: list[LogEntry] = []
 LIFE: list[str] = []  # what was started and stopped, in order
 TICKET = threading.Semaphore(0)  # one for each frame that a source may yield
 BOUND: set[str] = set()
+HANGING, LET_GO = threading.Event(), threading.Event()
 
 
 def forget() -> None:
     """Begin anew."""
     for kept in (GOT, CHANGES, LIFE, BOUND):
         kept.clear()
+    HANGING.clear()
+    LET_GO.clear()
     while TICKET.acquire(blocking=False):
         pass
 
@@ -73,6 +76,14 @@ class Judge:
     def start(self) -> None:
         if self.config.broken == "start":
             raise ConnectionFailedError("no model")
+        if self.config.broken == "exit":
+            raise SystemExit(3)
+        if self.config.broken == "tell":
+            raise RuntimeError(f"cannot log in with {self.config.label}")
+        if self.config.broken == "hang":
+            HANGING.set()
+            LET_GO.wait(20)
+            raise ConnectionFailedError("too late")
         LIFE.append(f"start judge {self.config.label}")
 
     @hookimpl

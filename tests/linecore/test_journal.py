@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from linecore.captured import CapturedCounts
-from linecore.inspection import Explanation
+from linecore.clock import SystemClock
+from linecore.inspection import Explanation, Inspection
 from linecore.intake import Arrival
 from linecore.journal import Journal, JournalSettings
 from linecore.journal_file import JournalFile
@@ -327,3 +329,137 @@ def test_what_waits_is_counted_by_kind_and_number(path: Path) -> None:
         assert journal.count(0, 3, KINDS) == 3
         assert journal.count(1, 2, [LOG]) == 1
         assert journal.count(1, 3, [LOG]) == 2
+
+
+def hold(journal: Journal, number: int, seconds: float) -> None:
+    """Append an inspection whose source waits for every sink, up to so many seconds."""
+    one = inspection(number)
+    arrival = Arrival(one.frame, 0.0, one.frame.source, hold_s=seconds)
+    journal.append(one, arrival=arrival, counts_as=(one.frame.source, ""))
+
+
+def test_a_source_that_others_could_relieve_is_told_once_every_sink_has_its_frame(path: Path) -> None:
+    told, lanes = Told(), [Held("database"), Held("webhook")]
+    with journal_at(path, told) as journal:
+        for lane in lanes:
+            journal.add_lane(lane)
+        journal.start()
+        hold(journal, 1, 3600)
+        put(journal, inspection(2))
+        told.wait_for(lambda it: it.settled == ids(2))
+        assert not journal.is_settled(ids(1)[0])
+        assert journal.file.counts()[1] == Counter({("folder", ""): 1})
+        lanes[0].cursor = 2
+        journal.strike_off()
+        put(journal, inspection(3))
+        told.wait_for(lambda it: it.settled == ids(2, 3))
+        lanes[1].cursor = 1
+        journal.strike_off()
+        told.wait_for(lambda it: it.settled == ids(2, 3, 1))
+        assert journal.is_settled(ids(1)[0])
+        assert journal.file.counts()[1] == Counter({("folder", ""): 3})
+
+
+def test_it_does_not_wait_for_a_sink_that_is_away_for_longer_than_it_was_told(path: Path) -> None:
+    told = Told()
+    with journal_at(path, told) as journal:
+        journal.add_lane(Held("database"))
+        journal.start()
+        hold(journal, 1, 0.05)
+        told.wait_for(lambda it: it.settled == ids(1))
+
+
+def test_what_was_recorded_on_a_full_disk_is_recorded_after_a_kill(path: Path) -> None:
+    counts, told, lane = CapturedCounts(None), Told(), Held("database")
+    counts.add("folder")
+    counts.add("folder")
+    with journal_at(path, told, captured=counts.all) as journal:
+        journal.expect("folder")
+        journal.add_lane(lane)
+        journal.start()
+        put(journal, inspection(0))
+        told.wait_for(lambda it: len(it.settled) == 1)
+        fill(journal)
+        put(journal, inspection(1, image=grey(1, 200, 200)))
+        lane.wait_for(lambda it: len(it.offered) == 2)
+        lane.cursor = 2
+        journal.strike_off()
+        told.wait_for(lambda it: len(it.settled) == 2)
+    with journal_at(path, captured=counts.all) as journal:
+        assert journal.book_interrupted(counts, lambda _source: "wait") == {}
+        assert journal.before["folder"].recorded == 2
+        journal.start()
+    with closing(JournalFile(path)) as file:
+        assert file.counts()[1] == Counter({("folder", ""): 2})
+    counts.close()
+
+
+def test_what_waits_for_a_full_disk_takes_little_memory(path: Path) -> None:
+    told, lane = Told(), Held("files")
+    with journal_at(path, told, memory_bytes=2 * MEGABYTE) as journal:
+        journal.add_lane(lane)
+        journal.start()
+        fill(journal)
+        for number in range(10):  # of 500 kilobytes each: picture and heat map
+            put(journal, _large(number))
+        lane.wait_for(lambda it: len(it.offered) == 10)
+        make_room(journal)
+        assert journal.wait_until_written(PATIENCE_S)
+        told.wait_for(lambda it: len(it.settled) == 10)
+        lane.cursor = 0
+        read = journal.read(0, 20, pixels=True, max_bytes=100 * MEGABYTE)
+        assert [name_of(one) for _, one in read if one is not None] == ids(*range(10))
+
+
+def _large(number: int) -> Inspection:
+    one = inspection(number, image=grey(1, 320, 320))
+    assert one.explanation is not None
+    return replace(one, frame=replace(one.frame, encoded=b"\xff\xd8" + bytes(1000)))
+
+
+def test_a_clock_that_is_set_forward_throws_nothing_away(path: Path) -> None:
+    class Wrong(SystemClock):
+        behind = timedelta(days=3000)
+
+        def now(self) -> datetime:
+            return super().now() - self.behind
+
+    clock, lane, told = Wrong(), Held("database"), Told()
+    journal = Journal(
+        path,
+        settings=JournalSettings(max_age_h=1),
+        memory_bytes=MEGABYTE,
+        clock=clock,
+        settle=told.settle,
+        trouble=told.trouble,
+    )
+    journal.add_lane(lane)
+    journal.start()
+    put(journal, inspection(1))
+    told.wait_for(lambda it: it.settled == ids(1))
+    clock.behind = timedelta(0)
+    put(journal, inspection(2))
+    told.wait_for(lambda it: it.settled == ids(1, 2))
+    journal.dead()  # a flush, and with it a look at the limits
+    journal.close(PATIENCE_S)
+    assert lane.gone == []
+    with closing(JournalFile(path)) as file:
+        assert file.clock_set() is not None
+        assert file.size()[0] == 2
+
+
+def test_a_sink_that_a_damaged_journal_forgot_gets_everything_that_could_be_read(path: Path) -> None:
+    with journal_at(path) as journal:
+        lane = Held("database")
+        journal.add_lane(lane)
+        journal.start()
+        for number in range(3):
+            put(journal, inspection(number))
+        lane.wait_for(lambda it: len(it.offered) == 3)
+    with journal_at(path) as journal:
+        journal.file.set_aside = path  # as after a salvage that found no cursor
+        journal._cursors.clear()
+        lane = Held("database")
+        journal.add_lane(lane)
+        assert (lane.cursor, lane.owed) == (0, 3)
+        journal.start()

@@ -1,8 +1,10 @@
 """A line that runs goes on with a new version of its file."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event as Flag
+from threading import Thread
 
 import pytest
 
@@ -12,7 +14,7 @@ from linecore.events import ConfigChanged
 from linecore.inspection import Decision
 from linecore.line import Line
 from linecore.reload import Difference, reload_line
-from linecore.testing import Listener
+from linecore.testing import PATIENCE_S, Listener
 from tests.linecore import reload_parts as parts
 
 LINE = """
@@ -188,3 +190,37 @@ def test_tables_are_kept_by_type_and_options(tmp_path: Path) -> None:
 
     before, after = (tables(text).plugins for text in (LINE, LINE.replace('Sink"', 'Sink"\ntag = "b"')))
     assert Difference.between(before, after) == Difference(("source", "judge"), ("sink",), ("sink",))
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [("exit", "a plugin wants to end the process (SystemExit)"), ("tell", "RuntimeError: cannot log in with ${WORD}")],
+)
+def test_a_plugin_that_wants_to_exit_or_tells_its_secret_changes_nothing(mill: Mill, broken: str, said: str) -> None:
+    text = LINE.replace('Judge"', f'Judge"\nbroken = "{broken}"\nlabel = "${{WORD}}"')
+    with pytest.raises(ConfigError) as caught:
+        reload_line(mill.line, parse_config(text.encode(), mill.path, {"WORD": "s3cretword"}))
+    assert said in str(caught.value)
+    assert "s3cretword" not in str(caught.value)
+    assert mill.inspect()[1] == Decision.FAIL
+
+
+def test_a_line_that_is_told_to_stop_does_not_wait_for_a_reload_that_hangs(tmp_path: Path) -> None:
+    parts.forget()
+    mill = Mill(tmp_path)
+    mill.reload(('name = "mill"', 'name = "mill"\ndrain_timeout_s = 0.5'))
+
+    def hang() -> None:
+        with suppress(ConnectionFailedError):
+            mill.reload(('Judge"', 'Judge"\nbroken = "hang"'))
+
+    hanging = Thread(target=hang, daemon=True)
+    hanging.start()
+    try:
+        assert parts.HANGING.wait(PATIENCE_S)
+        with pytest.raises(ConfigError, match="another reload of the line 'mill' is under way"):
+            mill.reload()
+        assert mill.line.stop().balanced
+    finally:
+        parts.LET_GO.set()
+        hanging.join(PATIENCE_S)
