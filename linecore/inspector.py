@@ -17,6 +17,9 @@ from linecore.intake import Arrival
 from linecore.roster import Roster
 from linecore.turns import TurnEnded, is_from_user
 
+QUIET_S = 10.0
+FAILURES_KNOWN = 100
+
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class Inspector:
         self._config_hash = config_hash
         self._clock = clock
         self._failed = failed
+        self._quiet_until: dict[str, float] = {}  # failures that were logged just now
         self._hide = hide  # takes secrets out of what an exception says
         self._forwards = roster.forwards()  # frames are judged elsewhere, and not even decoded here
         self._classifiers, self._explainers, self._keepers = map(roster.answering, ("classify", "explain", "evidence"))
@@ -85,7 +89,7 @@ class Inspector:
         except BaseException as error:  # an answer of the wrong kind, and a plugin that wants to exit, among them
             if is_from_user(error):
                 raise
-            logger.exception("classifying %s failed", frame.id)
+            self._log_failure(frame, error)
             classification = None
             verdict = no_result(self._hide(f"the classifier failed: {type(error).__name__}: {error}"))
         done = self._clock.monotonic()
@@ -128,6 +132,15 @@ class Inspector:
             BaseException: what the classifier raised.
         """
         self._classify(frame)
+
+    def _log_failure(self, frame: Frame, error: BaseException) -> None:
+        """Log a classifier's failure with its traceback, the same one not more often than now and then."""
+        said, now = f"{type(error).__name__}: {error}", self._clock.monotonic()
+        if now >= self._quiet_until.get(said, now):
+            if len(self._quiet_until) >= FAILURES_KNOWN:
+                self._quiet_until.clear()
+            self._quiet_until[said] = now + QUIET_S
+            logger.exception("classifying %s failed", frame.id)
 
     def _classify(self, frame: Frame) -> Classification | None:
         for name in self._classifiers:
