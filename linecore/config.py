@@ -18,7 +18,7 @@ from linecore.alarms import AlarmRule
 from linecore.decision import DecisionRules
 from linecore.errors import ConfigError
 from linecore.inspection import Decision
-from linecore.journal import JournalSettings
+from linecore.journal_settings import JournalSettings
 from linecore.secrets import NAMED, NO_SECRETS, Secrets
 from linecore.validation import shown_value, validate
 

@@ -15,10 +15,10 @@ from linecore.errors import ConfigError
 from linecore.events import DeliveriesDropped, FrameDropped
 from linecore.inspection import Frame, Inspection
 from linecore.intake import Arrival, Policy
-from linecore.journal import RECORDED as COUNTED_AS_RECORDED
-from linecore.journal import Journal, JournalSettings
+from linecore.journal import Journal
+from linecore.journal_settings import JournalSettings
 from linecore.lanes import Lane, LaneLimits, LaneState
-from linecore.ledger import RECORDED, Balance, Ledger, Outcome
+from linecore.ledger import COUNTED_AS_RECORDED, RECORDED, Balance, Ledger, Outcome
 from linecore.live_lanes import LiveLane
 from linecore.log import DROPPED, STARTED
 from linecore.logbook import Logbook

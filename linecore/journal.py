@@ -18,33 +18,21 @@ import sqlite3
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Protocol
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from linecore.captured import CapturedCounts
 from linecore.clock import Clock
 from linecore.inspection import Inspection
 from linecore.intake import Arrival
 from linecore.journal_file import REMEMBERED, DeadLetter, Entry, JournalFile
-from linecore.ledger import Balance
+from linecore.journal_limits import JournalLimits
+from linecore.journal_settings import JournalSettings
+from linecore.ledger import COUNTED_AS_RECORDED, Balance, balances
 from linecore.log import LogEntry
-from linecore.packing import (
-    INSPECTION,
-    KINDS,
-    Delivery,
-    Kind,
-    Packed,
-    kind_of,
-    name_of,
-    pack,
-    storable,
-    unpack,
-    weight_of,
-)
+from linecore.packing import INSPECTION, KINDS, Delivery, Kind, Packed, kind_of, name_of, pack, storable, weight_of
+from linecore.waiting import Held, JournalLane, Waiting, packed, unpacked
 
 logger = logging.getLogger(__name__)
 
@@ -52,99 +40,6 @@ BATCH = 200  # deliveries in one transaction at most
 BATCH_BYTES = 32 * 1024 * 1024
 FLUSH_S = 0.25  # how long a moved cursor waits for company before it is written
 RETRY_S, LAST_RETRY_S = 0.5, 5.0  # between attempts to write a file that could not be written
-CLOCK_SET_S = 60.0  # a clock that has gained more than this between two looks was set
-WARN_AT = 0.8  # of a limit: the alarm
-RECORDED = ""  # the reason of an outcome that is none
-
-
-class JournalSettings(BaseModel):
-    """The table ``[journal]``: how much, and for how long, the line keeps for sinks that are away."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    max_mb: float = Field(
-        4096, gt=0, description="megabytes that wait for sinks at most; beyond, the oldest is let go, after an alarm"
-    )
-    max_age_h: float = Field(
-        168, gt=0, description="hours that a delivery waits for a sink at most; older ones are let go, after an alarm"
-    )
-
-
-class JournalLane(Protocol):
-    """What the journal asks of a lane that it keeps deliveries for."""
-
-    name: str
-
-    @property
-    def takes(self) -> Collection[Kind]:
-        """Kinds of deliveries that the sink takes."""
-        ...
-
-    def begin(self, cursor: int, last: int, owed: int) -> None:
-        """Learn where the sink is: the number of the last delivery that it has, and of the last that there is.
-
-        *owed* is how many between them it takes.
-        """
-        ...
-
-    @property
-    def cursor(self) -> int:
-        """Number of the last delivery that the sink has."""
-        ...
-
-    def wants_pixels(self, inspection: Inspection) -> bool:
-        """Say whether the sink needs the pictures of an inspection."""
-        ...
-
-    def offer(self, seq: int, delivery: Delivery) -> None:
-        """Take note of a delivery; must not wait."""
-        ...
-
-    def let_go(self, seq: int, reason: str) -> None:
-        """Give up everything up to number *seq*."""
-        ...
-
-
-@dataclass(slots=True)
-class _Waiting:
-    seq: int
-    at: float  # seconds since 1970
-    kind: Kind
-    name: str  # of the frame, the alarm, the log entry
-    nbytes: int
-    arrival: Arrival | None  # whose source is told once this is safe
-    counts_as: tuple[str, str] | None  # (source, reason) for the ledger
-    delivery: Delivery | None  # None where memory is dear: then it is packed
-    packed: Packed | None = None
-    offered: bool = False
-
-    @property
-    def settles(self) -> bool:
-        """Whether its frame is settled, and its id remembered, when it is written."""
-        return self.kind == INSPECTION and self.counts_as is not None and not self.is_held
-
-    @property
-    def is_held(self) -> bool:
-        """Whether its source waits until every sink has it."""
-        return self.arrival is not None and self.arrival.hold_s is not None
-
-    def unpacked(self) -> Delivery | None:
-        """Return the delivery; None where it cannot be read again."""
-        if self.delivery is not None:
-            return self.delivery
-        assert self.packed is not None
-        return _unpacked(self.seq, self.packed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A frame on disk whose source waits until every sink has it, at the latest until *due*."""
-
-    seq: int
-    name: str
-    due: float  # seconds of the monotonic clock
-    arrival: Arrival
-    counts_as: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,14 +76,14 @@ class Journal:
         captured: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.file = JournalFile(path)
-        self._settings = settings
+        self._limits = JournalLimits(settings, self.file, clock, trouble)
         self._memory_bytes = memory_bytes
         self._clock = clock
         self._settle = settle
         self._trouble = trouble
         self._captured = captured
         self._changed = Condition()
-        self._waiting: deque[_Waiting] = deque()  # not yet on disk
+        self._waiting: deque[Waiting] = deque()  # not yet on disk
         self._waiting_bytes = 0
         self._seq = self._written_seq = self.file.last_seq()  # of the newest delivery, and of the newest on disk
         self._settled = OrderedDict.fromkeys(self.file.settled())
@@ -198,10 +93,8 @@ class Journal:
         self._oldest = self.file.oldest()
         self._outcomes: Counter[tuple[str, str]] = Counter()  # of frames that never reached the file
         self._uncounted = CapturedCounts(None if path is None else path.parent / "uncounted")  # the recorded among them
-        self._held: list[_Held] = []
+        self._held: list[Held] = []
         self.before: Mapping[str, Balance] = {}  # of each source, when this run began
-        self._clock_set = self.file.clock_set()  # seconds since 1970; what was written before is no older than this
-        self._looked = (clock.now().timestamp(), clock.monotonic())
         self._buried: deque[tuple[str, float, int, str, Packed, int]] = deque()
         self._gone: set[str] = set()  # sinks whose cursors are to be forgotten
         self._moved = False
@@ -210,7 +103,6 @@ class Journal:
         self._telling = False  # a batch is written, and lanes and sources are about to hear of it
         self._broken: str | None = None
         self._retry_s = RETRY_S
-        self._warned = False
         self._thread = Thread(target=self._run, name="journal", daemon=True)
 
     # Before and after
@@ -241,7 +133,7 @@ class Journal:
     def use(self, settings: JournalSettings, memory_bytes: int) -> None:
         """Keep within other limits from now on."""
         with self._changed:
-            self._settings, self._memory_bytes = settings, memory_bytes
+            self._limits.settings, self._memory_bytes = settings, memory_bytes
 
     def forget_strangers(self) -> dict[str, int]:
         """Forget sinks that the file knows and the line no longer has; the answer is how much waited for each."""
@@ -270,10 +162,10 @@ class Journal:
                 reason = "lost when the line ended" if policy(source) == "newest" else "given back when the line ended"
                 self._outcomes[source, reason] += frames
             for source, frames in uncounted.items():
-                self._outcomes[source, RECORDED] += frames
+                self._outcomes[source, COUNTED_AS_RECORDED] += frames
             self._moved = self._moved or bool(left) or bool(uncounted)
             booked = outcomes + self._outcomes
-        self.before = _balances(captured.all(), booked)
+        self.before = balances(captured.all(), booked)
         return left
 
     def expect(self, source: str) -> None:
@@ -322,7 +214,7 @@ class Journal:
             self._seq += 1
             at = self._clock.now().timestamp()
             kind, name = kind_of(delivery), storable(name_of(delivery))
-            self._waiting.append(_Waiting(self._seq, at, kind, name, size, arrival, counts_as, delivery))
+            self._waiting.append(Waiting(self._seq, at, kind, name, size, arrival, counts_as, delivery))
             self._waiting_bytes += size
             self._changed.notify_all()
 
@@ -369,7 +261,7 @@ class Journal:
         with self._changed:
             waiting = [one for one in self._waiting if one.seq > after]
         entries, complete = self.file.read(after, limit, pixels=pixels, max_bytes=max_bytes)
-        found = [(one.seq, _unpacked(one.seq, one.packed)) for one in entries]
+        found = [(one.seq, unpacked(one.seq, one.packed)) for one in entries]
         if not complete:
             return found
         last = found[-1][0] if found else after
@@ -446,12 +338,12 @@ class Journal:
             except sqlite3.Error as error:
                 self._cannot_write(error)
 
-    def _next_batch(self) -> list[_Waiting] | None:
+    def _next_batch(self) -> list[Waiting] | None:
         """Wait for something to write; an empty batch means that only cursors have moved, None that all is done."""
         with self._changed:
             if self._broken is None:
                 self._changed.wait_for(lambda: self._waiting or self._closing or self._flush_now, FLUSH_S)
-            batch: list[_Waiting] = []
+            batch: list[Waiting] = []
             size = 0
             for one in self._waiting:
                 if len(batch) == BATCH or (batch and size + one.nbytes > BATCH_BYTES):
@@ -462,12 +354,12 @@ class Journal:
                 return None
             return batch
 
-    def _released(self, delivered: int) -> list[_Held]:
+    def _released(self, delivered: int) -> list[Held]:
         """Return the frames that every sink has, or that have waited long enough for them."""
         now = self._clock.monotonic()
         return [one for one in self._held if one.seq <= delivered or now >= one.due]
 
-    def _write(self, batch: Sequence[_Waiting]) -> list[_Held]:
+    def _write(self, batch: Sequence[Waiting]) -> list[Held]:
         """Write what has come together, in one transaction; the answer is the frames that were held until now."""
         with self._changed:
             self._cursors.update({name: lane.cursor for name, lane in self._lanes.items()})
@@ -484,7 +376,7 @@ class Journal:
         try:
             # Without a sink that takes anything, or where all have it already, there is nothing to keep.
             kept = [one for one in batch if one.seq > lowest] if cursors else []
-            entries = [Entry(one.seq, one.at, packed) for one in kept if (packed := _packed(one, lanes))]
+            entries = [Entry(one.seq, one.at, as_bytes) for one in kept if (as_bytes := packed(one, lanes))]
             outcomes = Counter(one.counts_as for one in batch if one.counts_as is not None and not one.is_held)
             outcomes.update(one.counts_as for one in released)
             outcomes.update(earlier)
@@ -497,8 +389,8 @@ class Journal:
                 self.file.move_cursors(cursors)
                 for name in gone:
                     self.file.drop_cursor(name)
-                for sink, at, attempts, error, packed, _ in buried:
-                    self.file.bury(sink, at, attempts, error, packed)
+                for sink, at, attempts, error, letter, _ in buried:
+                    self.file.bury(sink, at, attempts, error, letter)
                 went, went_bytes = self.file.size(lowest)
                 self.file.forget_up_to(lowest)
         except BaseException:
@@ -519,7 +411,7 @@ class Journal:
             self._uncounted.clear()
         return released
 
-    def _written(self, batch: Sequence[_Waiting], released: Sequence[_Held]) -> None:
+    def _written(self, batch: Sequence[Waiting], released: Sequence[Held]) -> None:
         recovered = False
         with self._changed:
             for one in batch:
@@ -529,7 +421,7 @@ class Journal:
                     self._remember(one.name)
                 elif one.is_held and one.arrival is not None and one.counts_as is not None:
                     due = self._clock.monotonic() + (one.arrival.hold_s or 0.0)
-                    self._held.append(_Held(one.seq, one.name, due, one.arrival, one.counts_as))
+                    self._held.append(Held(one.seq, one.name, due, one.arrival, one.counts_as))
                     one.arrival = None
             for held in released:
                 self._remember(held.name)
@@ -549,7 +441,7 @@ class Journal:
         if recovered:
             self._trouble("journal cannot be written", None)
 
-    def _tell(self, batch: Sequence[_Waiting]) -> None:
+    def _tell(self, batch: Sequence[Waiting]) -> None:
         """Offer *batch* to the lanes that do not have it, and settle its frames.
 
         In this order: who sees that nothing is in flight any more also sees what the lanes have to deliver.
@@ -560,7 +452,7 @@ class Journal:
                 self._settle(one.arrival)
                 one.arrival = None
 
-    def _offer(self, one: _Waiting) -> None:
+    def _offer(self, one: Waiting) -> None:
         if not one.offered:
             one.offered = True
             with self._changed:
@@ -605,11 +497,11 @@ class Journal:
             large = [one for one in self._waiting if one.packed is None and one.kind == INSPECTION]
             lanes = list(self._lanes.values())
         for one in large:
-            packed = _packed(one, lanes)
+            small = packed(one, lanes)
             with self._changed:
-                if packed is not None and packed.nbytes < one.nbytes:
-                    self._waiting_bytes -= one.nbytes - packed.nbytes if one in self._waiting else 0
-                    one.packed, one.delivery, one.nbytes = packed, None, packed.nbytes
+                if small is not None and small.nbytes < one.nbytes:
+                    self._waiting_bytes -= one.nbytes - small.nbytes if one in self._waiting else 0
+                    one.packed, one.delivery, one.nbytes = small, None, small.nbytes
                     self._changed.notify_all()
 
     def _settle_what_sinks_hold(self) -> None:
@@ -640,7 +532,7 @@ class Journal:
         if counts_as is None:
             return
         self._outcomes[counts_as] += 1
-        if counts_as[1] == RECORDED:
+        if counts_as[1] == COUNTED_AS_RECORDED:
             with suppress(OSError):
                 self._uncounted.add(counts_as[0])
 
@@ -649,88 +541,13 @@ class Journal:
         while len(self._settled) > REMEMBERED:
             self._settled.popitem(last=False)
 
-    # Limits
-
-    def _notice_clock_set(self, now: float) -> None:
-        """Take note where somebody has set the clock forward: an industrial PC may start in another year."""
-        monotonic = self._clock.monotonic()
-        was, since = self._looked
-        self._looked = now, monotonic
-        if now - was - (monotonic - since) > CLOCK_SET_S:
-            self._clock_set = now
-            with self.file.transaction():
-                self.file.note_clock_set(now)
-
     def _keep_within_limits(self) -> None:
-        limit, age = self._settings.max_mb * 1024 * 1024, 3600 * self._settings.max_age_h
-        now = self._clock.now().timestamp()
-        self._notice_clock_set(now)
-        # Ages count from the moment at which the clock was set, where it was: a wrong time is no reason to let go.
-        since = self._clock_set if self._clock_set is not None else 0.0
         oldest = self.file.oldest()
         with self._changed:
             self._oldest = oldest
-            too_much, lanes = self._bytes - limit, list(self._lanes.values())
-        filled = max(1 + too_much / limit, (now - max(since, oldest[1])) / age if oldest else 0.0)
-        if filled >= WARN_AT and not self._warned:
-            self._warned = True
-            lagging = [lane.name for lane in lanes if oldest and lane.cursor < oldest[0]]
-            self._trouble(
-                "journal is filling",
-                f"the journal is {100 * filled:.0f} % full, waiting for {', '.join(lagging) or 'its sinks'}; "
-                "what is beyond its limits will be let go, oldest first",
-            )
-        elif filled < WARN_AT / 2 and self._warned:
-            self._warned = False
-            self._trouble("journal is filling", None)
-        before = now - age if now - since > age else 0.0
-        if filled > 1 and (over := self.file.oldest_beyond(int(too_much), before)) is not None:
-            why = "the journal is full" if too_much > 0 else f"they have waited longer than {age / 3600:g} h"
-            for lane in lanes:
-                lane.let_go(over, why)
+            size, lanes = self._bytes, list(self._lanes.values())
+        if (over := self._limits.look(size, oldest, lanes)) is not None:
             with self._changed:
                 for name in self._cursors.keys() - self._lanes.keys():
                     self._cursors[name] = max(self._cursors[name], over)
             self.strike_off()
-
-
-def _balances(captured: Mapping[str, int], outcomes: Counter[tuple[str, str]]) -> dict[str, Balance]:
-    """Return the balance of each source, with nothing in flight."""
-    recorded: Counter[str] = Counter()
-    dropped: dict[str, dict[str, int]] = {}
-    for (source, reason), frames in outcomes.items():
-        if reason == RECORDED:
-            recorded[source] += frames
-        else:
-            dropped.setdefault(source, {})[reason] = frames
-    return {
-        source: Balance(frames, recorded[source], 0, dropped.get(source, {})) for source, frames in captured.items()
-    }
-
-
-def _packed(one: _Waiting, lanes: Sequence[JournalLane]) -> Packed | None:
-    """Return a delivery as bytes; what a plugin put into it that has no bytes is left out."""
-    if one.packed is not None:
-        return one.packed
-    delivery = one.delivery
-    assert delivery is not None
-    pixels = isinstance(delivery, Inspection) and any(lane.wants_pixels(delivery) for lane in lanes)
-    try:
-        return pack(delivery, pixels=pixels)
-    except Exception:
-        logger.exception("%s cannot be kept as it is", name_of(delivery))
-    try:
-        if isinstance(delivery, Inspection):
-            plain = replace(delivery.verdict, scores={})
-            return pack(replace(delivery, verdict=plain, late=None, explanation=None, evidence=()), pixels=pixels)
-    except Exception:
-        logger.exception("%s cannot be kept at all", name_of(delivery))
-    return None
-
-
-def _unpacked(seq: int, packed: Packed) -> Delivery | None:
-    try:
-        return unpack(packed)
-    except Exception:
-        logger.exception("entry %d of the journal, %s, is damaged", seq, packed.name)
-        return None

@@ -57,6 +57,24 @@ class Balance:
         )
 
 
+COUNTED_AS_RECORDED = ""
+"""The reason under which recorded frames are counted, where counts stand beside those of drops."""
+
+
+def balances(captured: Mapping[str, int], outcomes: Counter[tuple[str, str]]) -> dict[str, Balance]:
+    """Return the balance of each source with nothing in flight, from counts by (source, reason)."""
+    recorded: Counter[str] = Counter()
+    dropped: dict[str, dict[str, int]] = {}
+    for (source, reason), frames in outcomes.items():
+        if reason == COUNTED_AS_RECORDED:
+            recorded[source] += frames
+        else:
+            dropped.setdefault(source, {})[reason] = frames
+    return {
+        source: Balance(frames, recorded[source], 0, dropped.get(source, {})) for source, frames in captured.items()
+    }
+
+
 class Ledger:
     """Counts every frame once when it is captured and once when it is settled.
 

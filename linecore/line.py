@@ -38,7 +38,7 @@ from linecore.health import PluginHealth
 from linecore.inspection import Frame, Image, Inspection, Part, Truth
 from linecore.inspector import Inspector
 from linecore.intake import Arrival, Intake, Policy
-from linecore.journal import JournalSettings
+from linecore.journal_settings import JournalSettings
 from linecore.ledger import Balance
 from linecore.plugins import create_plugin
 from linecore.roster import Roster

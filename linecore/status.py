@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping
 
 from linecore.health import PluginHealth
-from linecore.journal import RECORDED
 from linecore.journal_file import JournalFile
 from linecore.lanes import LaneState
-from linecore.ledger import Balance
+from linecore.ledger import Balance, balances
 from linecore.line import Line
 from linecore.messages import Json, alarm_message, time_text
 from linecore.packing import KINDS
@@ -78,22 +76,13 @@ def status_at_rest(name: str, file: JournalFile, captured: Mapping[str, int]) ->
 
 
 def ledger_since(file: JournalFile, captured: Mapping[str, int]) -> dict[str, Json]:
-    """Return the balance of each source since the journal began, over every run and every crash."""
-    _, outcomes = file.counts()
-    recorded: Counter[str] = Counter()
-    dropped: dict[str, Counter[str]] = {}
-    for (source, reason), frames in outcomes.items():
-        if reason == RECORDED:
-            recorded[source] += frames
-        else:
-            dropped.setdefault(source, Counter())[reason] += frames
+    """Return the balance of each source since the journal began; what has not ended was on its way."""
     found: dict[str, Json] = {}
-    for source in sorted({*captured, *recorded, *dropped}):
-        lost = dropped.get(source, Counter())
-        ended = recorded[source] + lost.total()
-        # Captured is counted first and read first: what has ended meanwhile was captured by then.
-        taken = max(captured.get(source, 0), ended)
-        found[source] = _balance(Balance(taken, recorded[source], taken - ended, dict(lost)))
+    for source, one in balances(captured, file.counts()[1]).items():
+        ended = one.recorded + sum(one.dropped.values())
+        # Captured is counted first, in memory; a loss of power may have taken the last of it.
+        taken = max(one.captured, ended)
+        found[source] = _balance(Balance(taken, one.recorded, taken - ended, one.dropped))
     return found
 
 

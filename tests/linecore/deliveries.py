@@ -14,7 +14,8 @@ from linecore.clock import SystemClock
 from linecore.events import Event
 from linecore.inspection import Inspection
 from linecore.intake import Arrival
-from linecore.journal import Journal, JournalSettings
+from linecore.journal import Journal
+from linecore.journal_settings import JournalSettings
 from linecore.lanes import Lane, LaneLimits
 from linecore.log import LogEntry
 from linecore.packing import KINDS, Delivery, Kind

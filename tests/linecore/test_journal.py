@@ -15,8 +15,9 @@ from linecore.captured import CapturedCounts
 from linecore.clock import SystemClock
 from linecore.inspection import Explanation, Inspection
 from linecore.intake import Arrival
-from linecore.journal import Journal, JournalSettings
+from linecore.journal import Journal
 from linecore.journal_file import JournalFile
+from linecore.journal_settings import JournalSettings
 from linecore.packing import KINDS, LOG, name_of
 from linecore.testing import PATIENCE_S, grey
 from tests.linecore.deliveries import MEGABYTE, Held, Told, copied, entry, journal_at, put

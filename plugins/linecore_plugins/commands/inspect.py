@@ -24,7 +24,7 @@ from linecore.errors import ConfigError
 from linecore.formats import IMAGE_SUFFIXES
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Decision, Frame, Inspection
-from linecore.journal import JournalSettings
+from linecore.journal_settings import JournalSettings
 from linecore.line import Line
 from linecore.messages import Json, inspection_message
 from linecore.plugins import create_plugin
