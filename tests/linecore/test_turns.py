@@ -82,6 +82,8 @@ def test_what_hangs_in_the_system_is_left_behind_up_to_a_limit_and_counted_until
     turns.close()
 
 
+# It may also come in the middle of what the collector runs for somebody else, which Python reports and passes over.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_call_that_returns_in_the_moment_its_turn_ends_leaves_no_place_taken() -> None:
     """What is raised in its thread may come anywhere after the call: many calls, all as long as their turn."""
 
