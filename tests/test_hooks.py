@@ -109,7 +109,7 @@ def test_notify() -> None:
 
 
 def test_log() -> None:
-    assert asked("log") == ["line started", "line stopped"]
+    assert asked("log") == ["line started", "ledger", "line stopped"]
 
 
 def test_stop() -> None:

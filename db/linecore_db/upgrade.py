@@ -109,11 +109,15 @@ def prepare_schema(engine: Engine) -> None:
     """
     try:
         with engine.connect() as connection:
-            # Tables without a version may be another line's migration under way: waiting for its lock will tell.
-            unfinished = schema_of(connection) in (Schema.EMPTY, Schema.FOREIGN)
+            schema = schema_of(connection)
+            if schema is Schema.OLDER:
+                # Perhaps another line is just filling it, and has come to its first version: its lock will tell.
+                with _alone(connection):
+                    schema = schema_of(connection)
     except SQLAlchemyError as error:
         raise cannot_use(engine.url, error) from None
-    if unfinished:
+    # So may tables without a version be another line's work, which this waits for.
+    if schema in (Schema.EMPTY, Schema.FOREIGN):
         upgrade_schema(engine)
     require_schema(engine)
 

@@ -76,13 +76,13 @@ def test_a_camera_node_and_a_worker_of_the_samples_work_together(
         )
         worker.until_exhausted = True
         assert run(worker).recorded == 2
-        assert [one.frame.id for one in sink.inspections] == ["test/top/0", "test/top/1"]
+        assert sorted(one.frame.id for one in sink.inspections) == ["test/top/0", "test/top/1"]
         source = made("worker.toml", "nats", "WORKER")
         assert isinstance(source, NatsSource)
         assert counted(source, PASSWORDS["NATS_ADMIN_PASSWORD"]) == {
             "LINECORE_FRAMES": 0,
             "LINECORE_FRAMES_DEAD": 0,
-            "LINECORE_EVENTS": 4,  # the inspections, the beginning and the end of the worker
+            "LINECORE_EVENTS": 5,  # the inspections; the beginning, the ledger and the end of the worker
         }
 
 

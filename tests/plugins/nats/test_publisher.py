@@ -30,7 +30,7 @@ def published(url: str, stream: str) -> list[tuple[str, dict[str, Any]]]:
         count = (await js.stream_info(stream)).state.messages
         found = [await js.get_msg(stream, number + 1) for number in range(count)]
         told = [((one.subject or "").removeprefix(f"{stream.lower()}."), json.loads(one.data or b"")) for one in found]
-        return [one for one in told if one[1].get("kind") not in ("line started", "line stopped")]
+        return [one for one in told if one[1].get("kind") not in ("line started", "ledger", "line stopped")]
 
     return ask(url, read)
 
