@@ -180,9 +180,7 @@ def test_its_table_in_line_toml(tmp_path: Path) -> None:
     assert isinstance(created('url = "sqlite:///history.db"'), DatabaseSink)
     with pytest.raises(ConfigError, match=r"line.toml: plugins.database.url is missing"):
         created("")
-    with pytest.raises(
-        ConfigError, match=r"plugins.database.url is '\*\*\*'; it must be like sqlite:///history.db"
-    ):
+    with pytest.raises(ConfigError, match=r"plugins.database.url is '\*\*\*'; it must be like sqlite:///history.db"):
         created('url = "history.db"')
     with pytest.raises(ConfigError, match=r"plugins.database.url is 'nosuch://u:\S+@h/db'; it must be like") as caught:
         created('url = "nosuch://u:${SECRET}@h/db"')

@@ -104,7 +104,9 @@ def kill_at_random(
             with ServedLine(path, program) as line:
                 try:
                     feed.start()
-                    moments, unbalanced = _kill(line, history, kills, random.Random(f"{of} {on} {seed}"), progress)
+                    moments, unbalanced = _kill(
+                        line, history, kills, random.Random(f"{of} {on} {seed}"), progress, shared=of == "nats"
+                    )
                     rows, archived = _drain(line, feed, history, still_s)
                     settled = feed.end()
                     line.end()
@@ -127,7 +129,7 @@ def kill_at_random(
 
 
 def _kill(
-    line: ServedLine, history: History, kills: int, chance: random.Random, progress: Progress
+    line: ServedLine, history: History, kills: int, chance: random.Random, progress: Progress, *, shared: bool
 ) -> tuple[Counter[str], int]:
     """Start the line and kill it, again and again; return how many kills fell when, and how many ledgers were wrong."""
     moments: Counter[str] = Counter()
@@ -146,7 +148,7 @@ def _kill(
             _let_go_by(chance.uniform(0, 0.05 if moment == "first" else FLOWING_S))
         assert line.running, f"the line ended by itself: {line.last_words()}"
         line.kill()
-        unbalanced += not account_of(line.path).explains(history.count())
+        unbalanced += not account_of(line.path).explains(history.count(), shared=shared)
     return moments, unbalanced
 
 

@@ -28,13 +28,15 @@ class Account:
         """Whether it adds up."""
         return self.captured == self.recorded + self.dropped + self.in_flight
 
-    def explains(self, rows: int, sink: str = "database") -> bool:
+    def explains(self, rows: int, sink: str = "database", *, shared: bool = False) -> bool:
         """Whether every recorded frame is among the *rows* of a history, or waits in the journal for its *sink*.
 
-        What waits may be a row already: a kill can come between the delivery and striking it off.
+        What waits may be a row already: a kill can come between the delivery and striking it off. A frame of a queue
+        that is *shared* is recorded only when every sink has it: until then its row is of a frame that is on its way.
         """
         waiting = (self.waiting or {}).get(sink, 0)
-        return self.balanced and rows <= self.recorded <= rows + waiting
+        known = self.recorded + (self.in_flight if shared else 0)
+        return self.balanced and rows <= known and self.recorded <= rows + waiting
 
 
 def account_of(path: Path) -> Account:
