@@ -32,10 +32,11 @@ class Account:
         """Whether every recorded frame is among the *rows* of a history, or waits in the journal for its *sink*.
 
         What waits may be a row already: a kill can come between the delivery and striking it off. A frame of a queue
-        that is *shared* is recorded only when every sink has it: until then its row is of a frame that is on its way.
+        that is *shared* is recorded only when every sink has it: until then its row is of a frame that is on its way,
+        or that a kill gave back and the queue has not delivered again.
         """
         waiting = (self.waiting or {}).get(sink, 0)
-        known = self.recorded + (self.in_flight if shared else 0)
+        known = self.captured if shared else self.recorded
         return self.balanced and rows <= known and self.recorded <= rows + waiting
 
 
