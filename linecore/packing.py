@@ -224,7 +224,7 @@ def _unpack_verdict(body: dict[str, Any]) -> Verdict:
 
 
 def _fields(words: object) -> dict[str, Any]:
-    return {name: getattr(words, name) for name in words.__dataclass_fields__}  # type: ignore[attr-defined]
+    return {name: getattr(words, name) for name in words.__dataclass_fields__}  # type: ignore[attr-defined]  # all are dataclasses
 
 
 def _black(shape: tuple[int, ...]) -> Image:

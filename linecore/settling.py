@@ -72,7 +72,7 @@ class Settling:
                 break
             left = deque(batch)
             try:
-                self._turns.take(lambda left=left: self._settle_all(left), self._timeout_s)  # type: ignore[misc]
+                self._turns.take(lambda left=left: self._settle_all(left), self._timeout_s)  # type: ignore[misc]  # a default binds it
             except TurnTimeoutError as error:
                 # The one that hangs is given up: its source offers the frame again, and is answered at once.
                 self._failed(self._source, "settle", error)

@@ -79,8 +79,6 @@ class Archive:
     It may be slow: ``pause_s`` seconds a batch.
     """
 
-    durable = True
-
     class Config(BaseModel):
         model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -120,8 +118,6 @@ class Archive:
 class Sleeper(Archive):
     """Falls asleep for ``pause_s`` seconds at each batch, while the file ``disturbed`` exists."""
 
-    durable = False
-
     class Config(Archive.Config):
         disturbed: LinePath
 
@@ -135,8 +131,6 @@ class Sleeper(Archive):
 
 class Raiser(Archive):
     """Raises at every third batch, while the file ``disturbed`` exists, and writes down that it did."""
-
-    durable = False
 
     class Config(Archive.Config):
         disturbed: LinePath

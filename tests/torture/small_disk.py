@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,11 +35,6 @@ class SmallDisk:
     def empty(self) -> None:
         """Give the space back."""
         self._ballast.unlink(missing_ok=True)
-
-    def free(self) -> int:
-        """Return how many bytes are free."""
-        status = os.statvfs(self.path)
-        return status.f_bavail * status.f_frsize
 
 
 @contextmanager

@@ -27,7 +27,6 @@ class NatsForwarder:
     What it has sent is held by the server, which gives each frame to one worker with a `nats` source.
     """
 
-    durable = True
     forwards = True  # a line without a classifier is complete: its frames are judged elsewhere
 
     class Config(ServerOptions, StreamOptions):

@@ -30,7 +30,6 @@ class NatsPublisher:
     it is sent twice.
     """
 
-    durable = True
     pixels = False
 
     class Config(ServerOptions, StreamOptions):
