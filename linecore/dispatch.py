@@ -87,11 +87,13 @@ class Dispatch:
 
     # Life
 
-    def start(self, policy: Callable[[str], Policy]) -> None:
+    def start(self, policy: Callable[[str], Policy], config_hash: str) -> None:
         """Begin to write and to deliver, and log what an earlier run has left; *policy* is that of a source."""
         self.logbook.follow(self._bus)
         self.journal.start()
-        self.logbook.write(STARTED, "the line started")
+        self.logbook.write(
+            STARTED, f"the line started with configuration {config_hash[:12]}", None, {"hash": config_hash}
+        )
         interrupted = self.journal.book_interrupted(self._captured, policy)
         self._before = self.journal.before
         for source, frames in interrupted.items():

@@ -437,7 +437,7 @@ class Line:
             dispatch.tell(name, roster)
         self.started_at = self.clock.now()
         self.bus.publish(LineStarted(self.name, self.started_at))
-        dispatch.start(self._policy)
+        dispatch.start(self._policy, self.config_hash)
         self._deadlines.start()
         self.crew.start()
         self._watcher.start()
@@ -449,9 +449,9 @@ class Line:
         Waits for the sinks up to ``drain_timeout_s``; what a sink has not taken by then stays in the journal, and the
         next start goes on with it. Returns the last balance.
         """
-        deadline = self.clock.monotonic() + self.setup.settings.drain_timeout_s
         # A reload may hang in a plugin that does not start: stopping does not wait for it for ever.
         changing = self.changing.acquire(timeout=self.setup.settings.drain_timeout_s)
+        deadline = self.clock.monotonic() + self.setup.settings.drain_timeout_s
         try:
             self.feed.stop()
             self.intake.close()
