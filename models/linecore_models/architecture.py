@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from linecore.errors import ConfigError
-from linecore_models.recipe import IMAGENET, NO_WEIGHTS
+from linecore_models.recipe import GIVEN, IMAGENET, NO_WEIGHTS
 
 TAPS = ("block_6_expand_relu", "block_13_expand_relu", "block_16_project_BN")
 """The layers of MobileNetV2 whose outputs are fused: at 1/8, 1/16 and 1/32 of the input's side."""
@@ -53,10 +53,11 @@ def build_model(
     - ``embedding`` (N x features): the means of the finest tap's features. Deeper ones have learnt to overlook what
       tells an unknown surface from a known one.
 
-    *weights* of the backbone are ``imagenet`` (downloaded by Keras), ``none`` (random), or the path of a file that
-    holds them. The batch norm of given weights keeps its statistics, scales and shifts whatever else learns: with the
-    small batches of a small data set, new ones would wreck the features. *channels* is the width of the fused features;
-    *dropout* is the share of them that is left out, each whole, while the network learns.
+    *weights* of the backbone are ``imagenet`` (downloaded by Keras), ``none`` (random), the path of a file that holds
+    them, or ``given`` (random until :func:`linecore_models.beginning.begin_from`). The batch norm of given weights
+    keeps its statistics, scales and shifts whatever else learns: with the small batches of a small data set, new ones
+    would wreck the features. *channels* is the width of the fused features; *dropout* is the share of them that is left
+    out, each whole, while the network learns.
 
     Raises:
         ConfigError: the weights cannot be had, or do not fit.
@@ -111,7 +112,7 @@ def _backbone(input_size: int, weights: str, alpha: float) -> keras.Model:
             # Keras says that it takes the weights of 224 px for other sizes: they are the same, being convolutions.
             warnings.filterwarnings("ignore", message=".*input_shape.*", category=UserWarning)
             whole = keras.applications.MobileNetV2((input_size, input_size, 1), alpha, include_top=False, weights=None)
-            if weights != NO_WEIGHTS:
+            if weights not in (NO_WEIGHTS, GIVEN):
                 coloured = (input_size, input_size, 3)
                 _take_over(keras.applications.MobileNetV2(coloured, alpha, include_top=False, weights=weights), whole)
     except Exception as error:  # whatever Keras, h5py and urllib raise: the user can only give other weights

@@ -37,6 +37,11 @@ class LabelledImage:
     boxes: tuple[Box, ...] | None = None  # None: nobody told where the defects lie; (): there are none
 
     @property
+    def class_of_file(self) -> str:
+        """The name of the class's folder, also where the window of the file is good steel."""
+        return self.path.parent.name
+
+    @property
     def name(self) -> str:
         """What model.json calls the image, wherever the data folder lies.
 

@@ -23,23 +23,28 @@ MARGIN = 3
 """Pixels of the file that are kept clear around a box."""
 
 
-def with_good_steel(division: Division, pass_label: str) -> Division:
+def with_good_steel(division: Division, pass_label: str, spread: Sequence[str] = ()) -> Division:
     """Add the windows of good steel of each data folder that has boxes and no images of *pass_label*.
 
-    A window belongs to the part of its image, so that nothing that is judged was taught.
+    A window belongs to the part of its image, so that nothing that is judged was taught. Images of *spread* labels,
+    whose boxes leave out what looks the same, give no window that teaches or chooses: it would teach that the defect is
+    good. They are judged all the same.
     """
     images = (*division.train, *division.validation, *division.test)
     served = {image.source for image in images if image.label == pass_label}
 
-    def mined(part: Sequence[LabelledImage], share: float) -> tuple[LabelledImage, ...]:
+    def mined(part: Sequence[LabelledImage], share: float, never: Sequence[str] = spread) -> tuple[LabelledImage, ...]:
         return tuple(
-            window for image in part if image.source not in served for window in mine(image, pass_label, share)
+            window
+            for image in part
+            if image.source not in served and image.label not in never
+            for window in mine(image, pass_label, share)
         )
 
     return Division(
         (*division.train, *mined(division.train, TEACHING_SHARE)),
         (*division.validation, *mined(division.validation, JUDGING_SHARE)),
-        (*division.test, *mined(division.test, JUDGING_SHARE)),
+        (*division.test, *mined(division.test, JUDGING_SHARE, never=())),
     )
 
 

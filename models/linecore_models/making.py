@@ -18,8 +18,8 @@ from linecore.inspection import Image
 from linecore_models.answers import keras_outputs
 from linecore_models.architecture import TAPS, build_model, class_bias
 from linecore_models.augmentation import AS_IT_LIES
+from linecore_models.beginning import begin_from, finished_model
 from linecore_models.bundle import sha256_of, write_manifest
-from linecore_models.card import Card
 from linecore_models.datacard import data_card
 from linecore_models.dataset import (
     LabelledImage,
@@ -35,7 +35,7 @@ from linecore_models.manifest import Dataset, Manifest, Metrics, Setting, Split
 from linecore_models.material import Material, Order, read_material
 from linecore_models.pictures import Teaching
 from linecore_models.preprocessing import squares_of
-from linecore_models.recipe import IMAGENET, NO_WEIGHTS, Recipe
+from linecore_models.recipe import GIVEN, IMAGENET, NO_WEIGHTS, Recipe
 from linecore_models.representative import SETTLING, frames_under_conditions, representative_frames
 from linecore_models.rounding import settled
 from linecore_models.training import Surroundings, Taught, Validation, train
@@ -62,7 +62,7 @@ def make_bundle(
         ConfigError: the data or the backbone's weights are not fit to train with.
     """
     material = read_material(order, recipe.seed)
-    data = _dataset(material, order.card)
+    data = _dataset(material, order)
     if around.machines.chief:
         show(data)
     settings = _settings(recipe, order, material)
@@ -122,15 +122,19 @@ def _settled(model: keras.Model, material: Material, recipe: Recipe) -> keras.Mo
 
 def _network(material: Material, recipe: Recipe) -> keras.Model:
     keras.utils.set_random_seed(recipe.seed)  # random weights take no seed of their own
-    return build_model(
+    finished = finished_model(recipe.weights)
+    network = build_model(
         len(material.labels),
         recipe.input_size,
-        weights=recipe.weights,
+        weights=GIVEN if finished else recipe.weights,
         alpha=recipe.alpha,
         channels=recipe.channels,
         dropout=recipe.dropout,
         seed=recipe.seed,
     )
+    if finished:
+        begin_from(network, material.labels, finished)
+    return network
 
 
 def _teaching(material: Material, order: Order) -> Teaching:
@@ -171,13 +175,14 @@ def _held(material: Material) -> tuple[LabelledImage, ...]:
     return (*material.division.validation, *material.division.test)
 
 
-def _dataset(material: Material, card: Card) -> Dataset:
+def _dataset(material: Material, order: Order) -> Dataset:
     folders = folder_hashes(material.images)
     return Dataset(
         hash=_data_hash(folders),
         counts=dict(sorted(Counter(image.label for image in _all(material.division)).items())),
-        sources=card.sources or tuple(folders),
+        sources=order.card.sources or tuple(folders),
         folders=folders,
+        spread=order.spread,
         card=data_card(material.division, material.integrity, material.left_out),
     )
 
@@ -210,8 +215,16 @@ def _settings(recipe: Recipe, order: Order, material: Material) -> dict[str, Set
     settings: dict[str, Setting] = asdict(recipe)
     settings |= {f"weight_of_{folder}": weight for folder, weight in order.folder_weights.items()}
     settings |= {f"per_epoch_of_{folder}": limit for folder, limit in order.per_epoch.items()}
-    if recipe.weights not in (IMAGENET, NO_WEIGHTS) and Path(recipe.weights).is_file():
-        # Where the file lies says nothing to others; what is in it does.
+    if order.spread:
+        settings["spread"] = ", ".join(sorted(order.spread))
+    # Where the file lies says nothing to others; what is in it does.
+    if finished := finished_model(recipe.weights):
+        known = finished.manifest
+        settings |= {
+            "weights": f"{known.name} {known.version}",
+            "weights_sha256": sha256_of(finished.verified_keras()),
+        }
+    elif recipe.weights not in (IMAGENET, NO_WEIGHTS) and Path(recipe.weights).is_file():
         settings |= {"weights": Path(recipe.weights).name, "weights_sha256": sha256_of(Path(recipe.weights))}
     images = material.division.train
     return settings | {

@@ -30,6 +30,7 @@ class Order:
     split: str  # "blocks", "random" or FILE.csv:COLUMN
     pass_labels: tuple[str, ...]  # those of them that the data has
     good_steel: bool  # whether to mine it where there are boxes and no images of it
+    spread: tuple[str, ...]  # labels whose boxes leave out what looks the same: their images teach no good steel
     folder_weights: Mapping[str, float]  # data folder -> how much its images count; 1 for those that are not named
     per_epoch: Mapping[str, int]  # data folder, or folder/label -> how many of its images an epoch draws, at most
     variants: Sequence[VariantName]
@@ -65,7 +66,7 @@ def read_material(order: Order, seed: int) -> Material:
     integrity = check_integrity(division)
     division, left_out = without_leaks(readable(division, integrity), integrity)
     if order.good_steel and order.pass_labels:
-        division = with_good_steel(division, order.pass_labels[0])
+        division = with_good_steel(division, order.pass_labels[0], order.spread)
     labels = labels_of(division.train)
     _require_known(order, division.train, labels)
     passes = tuple(label for label in order.pass_labels if label in labels)

@@ -115,6 +115,9 @@ class GoodSteel(_Section):
         None, description="a FAIL where a person looks below the bundle's min_confidence; None where it has none"
     )
     by_label: dict[str, Count] = Field(description="defect label -> windows that were given it")
+    by_class: dict[str, Proportion] = Field({}, description="class of the image around -> given a defect's label")
+    spread: tuple[str, ...] = Field((), description="classes whose boxes leave out what looks the same")
+    elsewhere: Proportion | None = Field(None, description="overkill on the windows of images of the other classes")
     ece: Share = Field(description="expected calibration error of the evaluated frames and these windows together")
 
 

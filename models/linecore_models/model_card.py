@@ -54,6 +54,8 @@ def headline(found: Measurements, drawn: Measurements) -> Iterator[Row]:
         yield _most("... where a person looks below min_confidence", found.stress.passed, 0.01)
     if found.good_steel:
         yield _most("overkill on box-free real steel", found.good_steel.overkill, 0.02)
+        if elsewhere := found.good_steel.elsewhere:
+            yield _most(f"... beside images of {' and '.join(found.good_steel.spread)}", elsewhere, 0.02)
         if found.good_steel.rejected:
             yield _most("... where a person looks below min_confidence", found.good_steel.rejected, 0.02)
     ece = found.calibration.ece
@@ -102,6 +104,12 @@ def card(found: Measurements, drawn: Measurements, charts: Sequence[tuple[str, s
             ),
         ),
     ]
+    if found.good_steel and found.good_steel.by_class:
+        rows = [(name, f"{one.k} of {one.n}", percent(one.share)) for name, one in found.good_steel.by_class.items()]
+        parts += [
+            "### Box-free steel, by the class of the image around",
+            _table(("class", "called a defect", ""), rows),
+        ]
     if found.heat_maps:
         parts += ["### Where heat maps point", _heat_maps(found.heat_maps)]
     if found.novelty:

@@ -11,8 +11,9 @@ from linecore_models.novelty import LEVELS, Distances, Novelty, of_length_one
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-SHRINKAGE = 0.01
-"""How much of a covariance is replaced by an even one, so that directions in which nothing varied are not infinite."""
+SHRINKAGE = 0.15
+"""How much of a covariance is replaced by an even one: directions in which nothing varied are not infinite then, and
+small deviations along them, which steel under a new light has too, do not outweigh all else."""
 
 
 def fit_novelty(taught: FloatArray, truth: Indices, known: FloatArray) -> Novelty:

@@ -58,7 +58,7 @@ def study(data: tuple[Path, ...], boxes: tuple[Path, ...], model: str) -> None:
     manifest = bundle.manifest
     division = division_of(with_boxes(read_folders(data), *boxes), manifest)
     if manifest.pass_labels:
-        division = with_good_steel(division, manifest.pass_labels[0])
+        division = with_good_steel(division, manifest.pass_labels[0], manifest.data.spread)
     ask = open_runner(bundle, bundle.servable()[0])
     bias = np.array([manifest.bias[label] for label in manifest.labels])
     squares, truth = looks(drawn_to_teach(division.train, manifest.split.seed), manifest, manifest.split.seed)

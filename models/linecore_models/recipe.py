@@ -8,13 +8,15 @@ from linecore_models.manifest import Resize
 
 IMAGENET = "imagenet"
 NO_WEIGHTS = "none"
+GIVEN = "given"
+"""Weights that a network gets after it was built: those of a finished model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a model is taught."""
 
-    weights: str = IMAGENET  # of the backbone: "imagenet", "none" or a path
+    weights: str = IMAGENET  # of the backbone: "imagenet", "none" or a path; of all of it: a bundle
     alpha: float = 1.0  # width of MobileNetV2
     channels: int = 128  # width of the fused features
     input_size: int = 128  # pixels

@@ -82,7 +82,7 @@ def _division(images: Sequence[LabelledImage], manifest: Manifest) -> Division:
     division = Division(train, validation, test)
     if not any("#" in name for name in held) or not manifest.pass_labels:
         return division
-    mined = with_good_steel(division, manifest.pass_labels[0])
+    mined = with_good_steel(division, manifest.pass_labels[0], manifest.data.spread)
     return Division(
         mined.train,
         tuple(image for image in mined.validation if image.name in held),

@@ -80,11 +80,21 @@ def good_steel_section(exhibits: Exhibits) -> GoodSteel | None:
     rejected = {label: answered[label] for label in manifest.labels if label not in manifest.pass_labels}
     scores = exhibits.window_answers.scores
     failed = int((sure(scores, manifest) & ~judged_good(scores, manifest)).sum())
+    wrong = ~_passes(manifest)[scores.argmax(axis=1)]
+    classes = np.array([window.class_of_file for window in exhibits.windows])
+    spread = tuple(sorted(set(manifest.data.spread) & set(classes.tolist())))
+    elsewhere = ~np.isin(classes, spread)
     return GoodSteel(
         least_share=JUDGING_SHARE,
         overkill=Proportion.of(sum(rejected.values()), len(exhibits.windows)),
         rejected=None if manifest.min_confidence is None else Proportion.of(failed, len(exhibits.windows)),
         by_label=rejected,
+        by_class={
+            name: Proportion.of(int(wrong[classes == name].sum()), int((classes == name).sum()))
+            for name in sorted(set(classes.tolist()))
+        },
+        spread=spread,
+        elsewhere=_proportion(int(wrong[elsewhere].sum()), int(elsewhere.sum())) if spread else None,
         ece=reliability_of(
             np.concatenate([exhibits.answers.scores, scores]),
             np.concatenate([exhibits.truth, label_indices(exhibits.windows, manifest.labels)]),

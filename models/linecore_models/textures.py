@@ -94,6 +94,46 @@ def cells(size: int, rng: np.random.Generator) -> Image:
     return _shaded(np.clip(second - first, 0, rng.uniform(2, 12)), rng)
 
 
+def strokes(size: int, rng: np.random.Generator) -> Image:
+    """Draw short lines that nearly agree in direction: grass, fur, straw."""
+    image = np.full((size, size), int(rng.integers(256)), np.uint8)
+    main, spread = rng.uniform(0, math.pi), rng.uniform(0.05, 0.6)
+    length, width = rng.uniform(0.05, 0.25) * size, int(rng.integers(1, 4))
+    for _ in range(600):
+        angle = rng.normal(main, spread)
+        x, y = rng.uniform(-0.1, 1.1, 2) * size
+        end = round(x + length * math.cos(angle)), round(y + length * math.sin(angle))
+        cv2.line(image, (round(x), round(y)), end, int(rng.integers(256)), width, cv2.LINE_AA)
+    return image
+
+
+def grit(size: int, rng: np.random.Generator) -> Image:
+    """Draw noise of one scale alone, neither finer nor coarser: sand, sandpaper, orange peel."""
+    grain = rng.uniform(0.01, 0.06) * size
+    rough = _noise(size, grain, rng)
+    return _shaded(np.clip(rough - cv2.GaussianBlur(rough, (0, 0), grain), -2, 2), rng)
+
+
+def ripples(size: int, rng: np.random.Generator) -> Image:
+    """Draw waves that run through each other: water, moire."""
+    waves = [np.sin(_turned(size, rng)[0] * (2 * math.pi / (rng.uniform(0.05, 0.3) * size))) for _ in range(5)]
+    return _shaded(np.sum(waves, axis=0), rng)
+
+
+def scales(size: int, rng: np.random.Generator) -> Image:
+    """Draw rows of discs that cover the row before, each shaded: roof tiles, a fish's skin."""
+    across, along = _turned(size, rng)
+    pitch = rng.uniform(0.06, 0.2) * size
+    row = np.floor(along / pitch * 2)
+    in_row = np.hypot((across + row % 2 * pitch / 2) % pitch - pitch / 2, along - row * pitch / 2)
+    return _shaded(in_row / pitch + rng.uniform(0, 0.5) * (in_row > 0.5 * pitch), rng)
+
+
+def smoke(size: int, rng: np.random.Generator) -> Image:
+    """Draw soft noise of several scales, the coarse the stronger: smoke, fog, a wall in bad light."""
+    return _shaded(sum(math.sqrt(grain) * _noise(size, grain * size, rng) for grain in (0.02, 0.05, 0.12, 0.3)), rng)
+
+
 def bricks(size: int, rng: np.random.Generator) -> Image:
     """Draw courses of bricks with mortar between them, each brick of its own grey."""
     height = rng.uniform(0.06, 0.2) * size
@@ -167,7 +207,11 @@ def text(size: int, rng: np.random.Generator) -> Image:
 
 
 CHOOSING: Mapping[str, Draw] = {
-    draw.__name__: draw for draw in (checkers, stripes, dots, gradient, constant, static, blobs, shapes, cells)
+    draw.__name__: draw
+    for draw in (
+        *(checkers, stripes, dots, gradient, constant, static, blobs, shapes, cells),
+        *(strokes, grit, ripples, scales, smoke),
+    )
 }
 """Families for choosing how novelty is measured, beside the frames that validate a model."""
 

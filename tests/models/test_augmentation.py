@@ -8,8 +8,11 @@ import pytest
 from linecore.inspection import Image
 from linecore_models.augmentation import AS_IT_LIES, CHAIN, NO_AUGMENTATION, Augmentation
 
-LIES_ANEW = Augmentation(conditions=(1.0,))
+LIES_ANEW = Augmentation(line=0)
 """How the product lies changes, what the line does to the picture does not."""
+
+EVERYTHING = replace(AS_IT_LIES, line=1 / min(link.chance for link in CHAIN))
+"""Something happens at each link."""
 
 STILL = replace(LIES_ANEW, turned=0, flip=False, moved=0)
 
@@ -72,14 +75,13 @@ def test_masks_go_where_the_picture_goes() -> None:
 def test_what_the_line_does_leaves_masks_alone() -> None:
     defect = np.zeros((50, 50), np.uint8)
     defect[10:30, 10:30] = 255
-    noisy = replace(AS_IT_LIES, conditions=(0.0, 1.0))
-    image, masks = noisy(plate(height=50, width=50), {0: defect}, np.random.default_rng(0))
+    image, masks = EVERYTHING(plate(height=50, width=50), {0: defect}, np.random.default_rng(0))
     assert np.array_equal(masks[0], defect)
     assert not np.array_equal(image, plate(height=50, width=50))
 
 
 def test_a_shift_moves_at_most_so_far_and_mirrors_what_comes_in() -> None:
-    shifted = replace(STILL, moved=1.0, shift=0.1, scale=1.0, rotation=0.0)
+    shifted = replace(STILL, moved=1.0, shift=0.1, smaller=1.0, larger=1.0, rotation=0.0)
     spot = np.full((100, 100), 100, np.uint8)
     spot[48:53, 48:53] = 255
     places = []
@@ -93,7 +95,7 @@ def test_a_shift_moves_at_most_so_far_and_mirrors_what_comes_in() -> None:
 
 
 def test_scale_goes_both_ways_and_at_most_so_far() -> None:
-    scaled = replace(STILL, moved=1.0, shift=0.0, scale=1.5, rotation=0.0)
+    scaled = replace(STILL, moved=1.0, shift=0.0, smaller=1.5, larger=1.5, rotation=0.0)
     disc = np.zeros((101, 101), np.uint8)
     disc[30:71, 30:71] = 255
     sides = [np.sqrt((look(scaled, disc, seed) > 127).sum()) / 41 for seed in range(60)]
@@ -102,7 +104,7 @@ def test_scale_goes_both_ways_and_at_most_so_far() -> None:
 
 
 def test_a_rotation_turns_at_most_so_far() -> None:
-    rotated = replace(STILL, moved=1.0, shift=0.0, scale=1.0, rotation=10.0)
+    rotated = replace(STILL, moved=1.0, shift=0.0, smaller=1.0, larger=1.0, rotation=10.0)
     bar = np.zeros((201, 201), np.uint8)
     bar[98:103, 20:181] = 255
     degrees = []
@@ -114,17 +116,21 @@ def test_a_rotation_turns_at_most_so_far() -> None:
     assert max(degrees) > 5
 
 
-@pytest.mark.parametrize("draw", [draw for link in CHAIN for draw in link])
+@pytest.mark.parametrize("draw", [draw for link in CHAIN for draw in link.draws])
 def test_each_thing_that_a_line_does_shows_and_is_drawn_anew_each_time(draw: object) -> None:
     assert callable(draw)
     looks = {draw(plate(), np.random.default_rng(seed)).tobytes() for seed in range(8)}
     assert len(looks - {plate().tobytes()}) >= 6
 
 
-def test_no_more_things_happen_to_a_picture_than_there_are_links() -> None:
-    """Each link at most once: of the light, only one thing changes, so that a grey plate stays even."""
-    grey = np.full((30, 30), 128, np.uint8)
-    assert len(Augmentation().conditions) <= len(CHAIN) + 1
-    assert sum(Augmentation().conditions) == pytest.approx(1)
-    every = replace(AS_IT_LIES, conditions=(0.0,) * len(CHAIN) + (1.0,))
-    assert not np.array_equal(look(every, grey, 0), grey)
+def test_things_happen_as_often_as_their_links_say() -> None:
+    """The picture stays as it is where no link does anything: as often as chance leaves all four alone."""
+    grey = plate(height=12, width=12)
+    left_alone = sum(np.array_equal(look(AS_IT_LIES, grey, seed), grey) for seed in range(600))
+    expected = 600 * np.prod([1 - link.chance for link in CHAIN])
+    assert left_alone == pytest.approx(expected, abs=4 * np.sqrt(expected))
+    assert not np.array_equal(look(EVERYTHING, grey, 0), grey)
+
+
+def test_shares_of_a_link_come_to_one() -> None:
+    assert all(sum(link.shares) == pytest.approx(1) and 0 < link.chance <= 1 for link in CHAIN)

@@ -89,6 +89,28 @@ def test_boxes_say_where_heat_maps_point_and_where_good_steel_is(tiny_bundle: Pa
     good = found["good_steel"]
     assert (good["overkill"]["k"], good["by_label"]) == (0, {"patches": 0, "scratches": 0})
     assert good["overkill"]["n"] >= 3
+    assert (good["spread"], good["elsewhere"]) == ([], None)
+
+
+def test_good_steel_beside_spread_defects_is_counted_apart(
+    tiny_bundle: Path, defects: Path, boxes: Path, tmp_path: Path
+) -> None:
+    """A window from the edge of a scratch that nobody boxed is called scratches; those around patches are not."""
+    bundle, data = shutil.copytree(tiny_bundle, tmp_path / "bundle"), shutil.copytree(defects, tmp_path / "defects")
+    frame = spot(255, at=(150, 50))
+    frame[120:180, 20:80] = 255
+    cv2.imwrite(str(data / "scratches" / "1.png"), frame)
+    manifest = json.loads((bundle / "model.json").read_text())
+    manifest["data"]["spread"] = ["scratches"]
+    (bundle / "model.json").write_text(json.dumps(manifest))
+    good = measured(bundle, data, "--boxes", boxes)["good_steel"]
+    assert good["overkill"]["k"] == good["by_class"]["scratches"]["k"] > 0
+    assert good["by_class"]["patches"]["k"] == good["elsewhere"]["k"] == 0
+    assert (
+        good["by_class"]["patches"]["n"]
+        == good["elsewhere"]["n"]
+        == good["overkill"]["n"] - (good["by_class"]["scratches"]["n"])
+    )
 
 
 def test_insertion_and_deletion_are_measured_against_chance_and_forgetting(tiny_bundle: Path, judged: Path) -> None:

@@ -83,6 +83,13 @@ def test_a_window_belongs_to_the_part_of_its_image_and_those_that_judge_are_larg
     assert [one.window for one in division.test] == [None, Window(0, 0, 88, 200)]
 
 
+def test_images_of_a_spread_defect_teach_and_choose_no_good_steel_and_are_judged_all_the_same(plate: Path) -> None:
+    image = LabelledImage(plate, "neu", "crazing", boxes=(Box(91, 0, 200, 200, "crazing"),))
+    division = with_good_steel(Division((image,), (image,), (image,)), "ok", spread=("crazing",))
+    assert [one.window for one in (*division.train, *division.validation)] == [None, None]
+    assert [one.window for one in division.test] == [None, Window(0, 0, 88, 200)]
+
+
 def test_a_data_folder_with_good_product_is_not_searched(plate: Path) -> None:
     image = LabelledImage(plate, "neu", "scratches", boxes=(Box(91, 0, 200, 200, "scratches"),))
     good = LabelledImage(plate, "neu", "ok")

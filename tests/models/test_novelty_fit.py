@@ -76,7 +76,8 @@ def test_features_that_never_change_do_no_harm() -> None:
     assert novelty.knots.shape == LEVELS.shape
 
 
-def test_whitening_makes_all_directions_alike() -> None:
+def test_whitening_makes_all_directions_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linecore_models.novelty_fit.SHRINKAGE", 0.001)
     deviations = np.random.default_rng(0).normal(0, [1, 10, 5], (5000, 3))
     deviations -= deviations.mean(axis=0)
     spread = (deviations @ whitening(deviations)).std(axis=0)

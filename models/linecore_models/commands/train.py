@@ -58,6 +58,12 @@ DEFAULT = Recipe()
     help="Where there are boxes and no images of good product, take what lies outside of all boxes for it, or do not.",
 )
 @click.option(
+    "--spread",
+    multiple=True,
+    metavar="CLASS",
+    help="Take no good product from images of this class: its boxes leave out what looks the same. May be repeated.",
+)
+@click.option(
     "--weight",
     "folder_weights",
     type=(str, click.FloatRange(min=0, min_open=True)),
@@ -76,7 +82,8 @@ DEFAULT = Recipe()
     "--weights",
     default="imagenet",
     show_default=True,
-    help="Of the backbone: 'imagenet' (downloaded), the PATH of a file, or 'none' (random, and trained as well).",
+    help="Of the backbone: 'imagenet' (downloaded), the PATH of a file, or 'none' (random, and trained as well). Or of "
+    "a finished model to begin from: the name of a bundled one, or its folder.",
 )
 @click.option("--alpha", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Width of MobileNetV2.")
 @click.option(
@@ -155,6 +162,7 @@ def train(
     split: str,
     pass_labels: tuple[str, ...],
     good_steel: bool,
+    spread: tuple[str, ...],
     folder_weights: tuple[tuple[str, float], ...],
     per_epoch: tuple[tuple[str, int], ...],
     variants: str,
@@ -177,7 +185,8 @@ def train(
     """
     chosen = _variants(variants)
     written = read_card(card) if card else Card()
-    _require_classes(data, pass_labels[1:] if boxes and good_steel else pass_labels)
+    _require_classes(data, "--pass-label", pass_labels[1:] if boxes and good_steel else pass_labels)
+    _require_classes(data, "--spread", spread)
     name = name or data[0].resolve().name
     out = _run_folder(out or Path("runs") / name, force=force, resume=resume)
     machines = _machines()
@@ -197,6 +206,7 @@ def train(
         split=split,
         pass_labels=pass_labels or ("ok",),
         good_steel=good_steel,
+        spread=spread,
         folder_weights=dict(folder_weights),
         per_epoch=dict(per_epoch),
         variants=chosen,
@@ -253,12 +263,12 @@ def _machines() -> Machines:
     return joined[0]
 
 
-def _require_classes(data: tuple[Path, ...], pass_labels: tuple[str, ...]) -> None:
-    """Refuse a pass label that the data does not have."""
+def _require_classes(data: tuple[Path, ...], option: str, labels: tuple[str, ...]) -> None:
+    """Refuse a label that the data does not have."""
     known = {image.label for image in read_folders(data)}
-    if strange := [label for label in pass_labels if label not in known]:
+    if strange := [label for label in labels if label not in known]:
         raise ConfigError(
-            f"--pass-label is {strange[0]!r}, which is no class of the data; it has {', '.join(sorted(known))}"
+            f"{option} is {strange[0]!r}, which is no class of the data; it has {', '.join(sorted(known))}"
         )
 
 

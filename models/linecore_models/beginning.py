@@ -1,0 +1,69 @@
+"""Training that begins from a finished model: it keeps its features, and what it knows of the labels that stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from linecore.errors import ConfigError, ModelError
+from linecore_models.bundle import MANIFEST, Bundle, find_bundle, load_bundle
+from linecore_models.keras_file import load_keras
+from linecore_models.recipe import IMAGENET, NO_WEIGHTS
+
+OF_LABELS = ("evidence", "logits")
+"""The layers whose last axis is that of the labels."""
+
+
+def finished_model(weights: str) -> Bundle | None:
+    """Return the bundle that *weights* names, by a bundled model's name or by its folder; None where it names none.
+
+    Raises:
+        ConfigError: the folder holds no model, or one without its Keras file.
+    """
+    if weights in (IMAGENET, NO_WEIGHTS) or Path(weights).is_file():
+        return None
+    try:
+        bundle = load_bundle(find_bundle(weights, Path()))
+        bundle.verified_keras()
+    except ModelError as error:
+        if (Path(weights) / MANIFEST).is_file():
+            raise ConfigError(f"weights is {weights!r}, from which nothing can begin: {error}") from error
+        return None
+    return bundle
+
+
+def begin_from(network: keras.Model, labels: Sequence[str], bundle: Bundle) -> None:
+    """Give *network*, whose outputs are *labels*, what a finished model has learnt.
+
+    Labels that it did not know keep the numbers that they have.
+
+    Raises:
+        ConfigError: the finished model is wider, narrower or otherwise built.
+    """
+    taught = load_keras(bundle.verified_keras())
+    known = {label: place for place, label in enumerate(bundle.manifest.labels)}
+    here = [place for place, label in enumerate(labels) if label in known]
+    there = [known[labels[place]] for place in here]
+    try:
+        for layer in network.layers:
+            before = layer.get_weights()
+            after = taught.get_layer(layer.name).get_weights() if before else []
+            if layer.name in OF_LABELS:
+                after = [_some(old, new, here, there) for old, new in zip(before, after, strict=True)]
+            layer.set_weights(after)
+    except ValueError as error:  # whatever Keras and NumPy raise where a layer is absent or has another shape
+        raise ConfigError(
+            f"weights is {bundle.folder}, a model that is built otherwise; give the --alpha that it was trained with"
+        ) from error
+
+
+def _some(old: np.ndarray, new: np.ndarray, here: Sequence[int], there: Sequence[int]) -> np.ndarray:
+    """Return *old* with some of its last axis from *new*."""
+    if old.shape[:-1] != new.shape[:-1]:
+        raise ValueError(f"{old.shape} is not {new.shape}")
+    joined = old.copy()
+    joined[..., here] = new[..., there]
+    return joined

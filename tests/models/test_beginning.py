@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from linecore.errors import ConfigError
+from linecore_models.architecture import build_model
+from linecore_models.beginning import begin_from, finished_model
+from linecore_models.bundle import Bundle, load_bundle
+from linecore_models.keras_file import load_keras
+from linecore_models.recipe import GIVEN, IMAGENET, NO_WEIGHTS
+from tests.models.conftest import ALPHA, SIDE, train_tiny
+
+
+@pytest.fixture(scope="module")
+def bundle(trained: Path) -> Bundle:
+    """The tiny finished model: ok, patches, scratches."""
+    return load_bundle(trained)
+
+
+def network(labels: int, alpha: float = ALPHA) -> keras.Model:
+    keras.utils.set_random_seed(7)
+    return build_model(labels, SIDE, weights=GIVEN, alpha=alpha)
+
+
+def test_a_bundle_is_a_finished_model_by_its_folder_and_a_shipped_one_by_its_name(trained: Path) -> None:
+    by_folder, by_name = finished_model(str(trained)), finished_model("neu")
+    assert by_folder is not None
+    assert by_name is not None
+    assert (by_folder.manifest.name, by_name.manifest.name) == ("tiny", "neu")
+
+
+def test_backbone_weights_are_no_finished_model(weights: Path) -> None:
+    assert [finished_model(given) for given in (IMAGENET, NO_WEIGHTS, str(weights), "/nowhere.h5")] == [None] * 4
+
+
+def test_with_the_same_labels_it_says_what_the_finished_model_says(bundle: Bundle) -> None:
+    begun = network(3)
+    begin_from(begun, bundle.manifest.labels, bundle)
+    squares = np.random.default_rng(0).uniform(0, 255, (4, SIDE, SIDE, 1)).astype(np.float32)
+    taught = load_keras(bundle.verified_keras())
+    np.testing.assert_allclose(begun(squares)["scores"], taught(squares)["scores"], atol=1e-5)
+
+
+def test_a_label_keeps_its_map_wherever_it_stands_and_a_new_one_begins_as_it_was(bundle: Bundle) -> None:
+    labels = ("dents", "scratches", "ok")
+    begun, untouched, taught = network(3), network(3), load_keras(bundle.verified_keras())
+    begin_from(begun, labels, bundle)
+    for name in ("evidence", "logits"):
+        for now, new, old in zip(
+            *(one.get_layer(name).get_weights() for one in (begun, untouched, taught)), strict=True
+        ):
+            assert np.array_equal(now[..., 0], new[..., 0])
+            assert np.array_equal(now[..., 1], old[..., bundle.manifest.labels.index("scratches")])
+            assert np.array_equal(now[..., 2], old[..., bundle.manifest.labels.index("ok")])
+
+
+def test_a_model_of_another_width_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match=r"built otherwise; give the --alpha that it was trained with"):
+        begin_from(network(3, alpha=0.5), bundle.manifest.labels, bundle)
+
+
+def test_a_bundle_without_its_keras_file_is_refused(trained: Path, tmp_path: Path) -> None:
+    bare = shutil.copytree(trained, tmp_path / "bare")
+    (bare / "model.keras").unlink()
+    with pytest.raises(ConfigError, match=r"from which nothing can begin: .*model\.keras is not there"):
+        finished_model(str(bare))
+
+
+def test_training_that_begins_from_a_bundle_says_from_which(plates: Path, trained: Path, tmp_path: Path) -> None:
+    told = train_tiny(
+        plates, trained, tmp_path / "next", "--head-epochs", "1", "--fine-tune-epochs", "0", "--variants", "float32"
+    )
+    assert told.exit_code == 0, told.output
+    training = json.loads((tmp_path / "next" / "model.json").read_text())["training"]
+    assert training["weights"] == "tiny 1"
+    assert len(training["weights_sha256"]) == 64
