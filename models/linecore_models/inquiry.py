@@ -108,7 +108,8 @@ def evaluate_bundle(
     heat_maps = measure_heat_maps(bundle, exhibits, squares, ask, deep=inquiry.heat_maps, watch=watch)
     division = division_of(images, manifest)
     watch("thresholds", 0, 1)
-    validation = (*division.validation, *good_windows(division.validation, manifest))
+    told = [image for image in division.validation if image.label not in manifest.data.spread]
+    validation = (*division.validation, *good_windows(told, manifest))
     thresholds = measure_thresholds(
         exhibits, validation, inquiry.part, inquiry.costs, inquiry.defect_share, ask, stress=inquiry.stress
     )

@@ -182,6 +182,7 @@ def _dataset(material: Material, order: Order) -> Dataset:
         counts=dict(sorted(Counter(image.label for image in _all(material.division)).items())),
         sources=order.card.sources or tuple(folders),
         folders=folders,
+        weights=dict(order.folder_weights),
         spread=order.spread,
         card=data_card(material.division, material.integrity, material.left_out),
     )

@@ -120,6 +120,7 @@ class Dataset(_Section):
     counts: dict[str, Count] = Field(description="label -> frames")
     sources: tuple[str, ...] = Field(description="where the frames came from")
     folders: dict[str, str] = Field({}, description="data folder -> sha256 over its files: tells who holds the same")
+    weights: dict[str, float] = Field({}, description="data folder -> how much its images counted, where not 1")
     spread: tuple[str, ...] = Field((), description="labels whose images gave no good product: it looks the same")
     card: DataCard | None = None
 

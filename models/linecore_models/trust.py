@@ -57,14 +57,16 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
         return manifest
     ask = open_runner(Bundle(folder, untempered), runner)
     seed = manifest.split.seed
-    squares, truth = looks(division.validation, manifest, seed)
-    known = ask(squares)
-    temperature = fit_temperature(known.scores, truth)
+    squares, truth = looks(in_full(division.validation, manifest), manifest, seed)
+    scores = ask(squares).scores
+    temperature = fit_temperature(scores, truth)
     thresholds = None
     if manifest.pass_labels:
-        sure = tempered(known.scores, temperature)
+        sure = tempered(scores, temperature)
         thresholds = choose_thresholds(sure, truth, manifest.labels, manifest.pass_labels, Costs())
 
+    squares, _ = looks(division.validation, manifest, seed)
+    known = ask(squares)
     taught_squares, taught_truth = looks(drawn_to_teach(division.train, seed), manifest, seed)
     statistics = fit_novelty(ask(taught_squares).embedding, taught_truth, known.embedding)
     path = folder / NOVELTY_FILE
@@ -96,6 +98,13 @@ def _served(bundle: Bundle) -> Runner | None:
     if servable:
         return servable[0]
     return "keras" if bundle.manifest.keras else None
+
+
+def in_full(images: Sequence[LabelledImage], manifest: Manifest) -> list[LabelledImage]:
+    """Return the images of the data folders that counted most: what helps out says nothing of how sure to be."""
+    weights = {image.source: manifest.data.weights.get(image.source, 1.0) for image in images}
+    most = max(weights.values(), default=1.0)
+    return [image for image in images if weights[image.source] == most]
 
 
 def drawn_to_teach(images: Sequence[LabelledImage], seed: int) -> list[LabelledImage]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -56,6 +58,27 @@ def test_every_figure_of_trust_is_there(trusted: Manifest, division: Division) -
     assert (trusted.novelty.taught, trusted.novelty.known) == (12 * (1 + LOOKS), 12 * (1 + LOOKS))
     assert trusted.novelty.variant == "int8"
     assert trusted.novelty.auroc.keys() == CHOOSING.keys()
+
+
+def test_a_folder_that_counts_less_says_nothing_of_how_sure_to_be(
+    trusted: Manifest, folder: Path, division: Division, tmp_path: Path
+) -> None:
+    """Frames that help out are all called wrong: they are known, and neither temperature nor threshold heeds them."""
+    wrong = {"ok": "scratches", "patches": "ok", "scratches": "patches"}
+    helping = tuple(replace(one, source="drawn", label=wrong[one.label]) for one in division.validation)
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    mixed = Division(division.train, (*division.validation, *helping), ())
+
+    def with_weights(weights: dict[str, float]) -> Manifest:
+        manifest = load_bundle(folder).manifest
+        data = manifest.data.model_copy(update={"weights": weights})
+        return with_trust(copy, manifest.model_copy(update={"data": data}), mixed)
+
+    less, alike = with_weights({"drawn": 0.4}), with_weights({})
+    assert (less.temperature, less.min_confidence) == (trusted.temperature, trusted.min_confidence)
+    assert alike.temperature != trusted.temperature
+    assert less.novelty is not None
+    assert less.novelty.known == 24 * (1 + LOOKS)
 
 
 def test_the_border_of_regions_is_where_they_fit_the_boxes_best(trusted: Manifest) -> None:
