@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from threading import Event as Flag
-from threading import RLock, Thread
+from threading import RLock
 from typing import Self
 
 from linecore.alarms import Alarm, AlarmBoard, AlarmRule, AlarmState, Priority
@@ -29,7 +29,6 @@ from linecore.events import (
     LineStarted,
     LineStopped,
     PluginFailed,
-    PluginStuck,
     SequenceGap,
     VerdictReached,
 )
@@ -46,18 +45,17 @@ from linecore.setup import Setup
 from linecore.sources import Sources
 from linecore.state import journal_path, state_folder
 from linecore.turns import TurnEnded
+from linecore.watch import Watch
 from linecore.workers import Unwatched, Workers
 
 logger = logging.getLogger(__name__)
 
-LEDGER_EVERY_S = 3600.0  # how often the history gets the balance of each source
 ASIDE_S = 0.5  # how long who looks after the others waits for the handlers of an event
-LOOK_EVERY_S = 0.25  # how often alarms that time alone can change, and busy plugins, are looked at
+ROOM_S = 0.25  # how long a source waits for room before it is asked again whether it is to stop
 
 NOWHERE = "nowhere to record it: the journal's disk is full and its sinks are away"
 OVERTAKEN = "overtaken by a newer frame"
 INTERNAL = "internal error"
-NO_WORKERS = "no worker is left"
 
 
 class Line:
@@ -100,7 +98,6 @@ class Line:
         self.coming: Setup | None = None  # what is being prepared to take over
         self.setup = self.make_setup(settings, plugins, rules or DecisionRules(), alarms, config_hash, tables)
         self._framing = Framing(self.name, self.clock, self._gap)
-        self._stopped = Flag()
         self.changing = RLock()  # held while plugins come and go
         self.intake = Intake(intake_of(settings))
         self.crew = Workers(
@@ -113,12 +110,10 @@ class Line:
         )
         self._deadlines = Deadlines(self.clock, self._expired)
         self.feed = Sources(self.bus, accept=self._accept, failed=self._plugin_failed)
-        self._watcher = Thread(target=self._watch, name="watcher", daemon=True)
-        self._stuck_told: set[tuple[int, float]] = set()
-        self._stuck_handlers: set[str] = set()
         self._aside = Aside(f"{self.name}: telling of a verdict")
         self.dispatch: Dispatch
         self.board: AlarmBoard
+        self.watch: Watch
 
     @classmethod
     def from_config(cls, config: LineConfig, *, until_exhausted: bool = False, clock: Clock | None = None) -> Self:
@@ -236,7 +231,7 @@ class Line:
     def _accept(self, frame: Frame, policy: Policy, source: str, stopping: Flag) -> None:
         at = self.clock.monotonic()
         if not self.dispatch.capture(frame, source):
-            self.dispatch.wait_for_room(source, LOOK_EVERY_S)  # a thousand that were safe already are told at its pace
+            self.dispatch.wait_for_room(source, ROOM_S)  # a thousand that were safe already are told at its pace
             return
         self.bus.publish(FrameCaptured(frame))
         self.board.frame_arrived(source)
@@ -245,7 +240,7 @@ class Line:
         hold_s: float | None = getattr(self.setup.roster.get(source), "settle_after_s", None)
         arrival = Arrival(frame, at, source, due, hold_s)
         self._deadlines.add(arrival)
-        while policy == "wait" and not stopping.is_set() and not self.dispatch.wait_for_room(source, LOOK_EVERY_S):
+        while policy == "wait" and not stopping.is_set() and not self.dispatch.wait_for_room(source, ROOM_S):
             pass  # a source that is not told what became of its frames gets no more of them in
         if policy == "newest" and not self.dispatch.wait_for_room(source, 0):
             self.dispatch.drop(arrival, "its source does not take note of what became of its frames")
@@ -290,7 +285,7 @@ class Line:
 
     def _worker_stuck(self, arrival: Arrival, seconds: float) -> None:
         """Record a frame that a plugin keeps, and name the plugin."""
-        self._look_at_plugins()
+        self.watch.look_at_plugins()
         self._give_up(arrival, f"nobody has judged it for {seconds:.1f} s")
 
     def _give_up(self, arrival: Arrival, reason: str) -> None:
@@ -425,6 +420,15 @@ class Line:
         roster = self.setup.roster
         self.dispatch = dispatch = self._make_dispatch()
         self.board = AlarmBoard(self.name, self.setup.alarms, self._alarm_changed, self.clock)
+        self.watch = Watch(
+            setup=lambda: self.setup,
+            bus=self.bus,
+            board=self.board,
+            crew=self.crew,
+            clock=self.clock,
+            stranded=self._strand,
+            log_ledger=dispatch.log_ledger,
+        )
         try:
             # A sink that has worked before may be away when the power comes back: its deliveries wait in the journal.
             self.prepare(patient=dispatch.journal.file.cursors().keys() & set(roster.keepers()))
@@ -440,7 +444,7 @@ class Line:
         dispatch.start(self._policy, self.config_hash)
         self._deadlines.start()
         self.crew.start()
-        self._watcher.start()
+        self.watch.start()
         self.feed.start(roster, roster.answering("frames"))
 
     def stop(self) -> Balance:
@@ -456,8 +460,7 @@ class Line:
             self.feed.stop()
             self.intake.close()
             self.crew.join(deadline)
-            self._stopped.set()
-            self._watcher.join(max(0.0, deadline - self.clock.monotonic()))
+            self.watch.stop(max(0.0, deadline - self.clock.monotonic()))
             self._deadlines.close(deadline - self.clock.monotonic())
             self.board.clear_all("the line stopped")
             self.dispatch.close(deadline)
@@ -506,54 +509,9 @@ class Line:
         self.bus.publish(AlarmCleared(alarm) if alarm.state is AlarmState.CLEARED else AlarmRaised(alarm))
         self.dispatch.deliver(alarm)
 
-    def _watch(self) -> None:
-        due = self.clock.monotonic() + LEDGER_EVERY_S
-        while not self._stopped.wait(LOOK_EVERY_S):
-            if self.clock.monotonic() >= due:
-                due += LEDGER_EVERY_S
-                self.dispatch.log_ledger()
-            self.board.tick()
-            self.crew.check()
-            self._look_at_plugins()
-            self._look_at_workers()
-
-    def _look_at_workers(self) -> None:
-        """Say so where no worker is left, and give the frames that wait their NO_RESULT all the same."""
-        if not self.crew.all_hang:
-            self.board.clear_own(NO_WORKERS, "there are workers again")
-            return
-        said = "every worker hangs in a plugin; frames get NO_RESULT until the plugin is mended and the line reloaded"
-        self.board.raise_own(NO_WORKERS, Priority.CRITICAL, said)
+    def _strand(self) -> None:
         for arrival in self.intake.take_all():
             self._give_up(arrival, "no worker is left to judge it")
-
-    def _look_at_plugins(self) -> None:
-        """Name the plugins that are stuck, each call once, and raise their alarm while it lasts."""
-        limit_s = min(self.setup.settings.worker_timeout_s, self.setup.settings.sink_timeout_s)
-        stuck: set[tuple[int, float]] = set()
-        for health in self.setup.roster.health():
-            call = health.stuck(limit_s)
-            alarm = f"plugin {health.plugin} is stuck"
-            if call is None:
-                self.board.clear_own(alarm, "it has returned")
-                continue
-            stuck.add(call.key)
-            if call.key not in self._stuck_told:
-                logger.warning("plugin %s has not returned from %s for %.1f s", health.plugin, call.hook, call.seconds)
-                self.bus.publish(PluginStuck(health.plugin, call.hook, call.seconds))
-            said = f"plugin {health.plugin} does not return from {call.hook}; the line goes on without it"
-            self.board.raise_own(alarm, Priority.HIGH, said)
-        for handler in self.bus.busy:
-            if handler.seconds > limit_s:
-                stuck.add(handler.key)
-                if handler.key not in self._stuck_told:
-                    logger.warning("%s has not returned for %.1f s", handler.hook, handler.seconds)
-                    self.board.raise_own(f"{handler.hook} is stuck", Priority.HIGH, f"{handler.hook} does not return")
-                    self._stuck_handlers.add(handler.hook)
-        for name in self._stuck_handlers - {one.hook for one in self.bus.busy}:
-            self.board.clear_own(f"{name} is stuck", "it has returned")
-            self._stuck_handlers.discard(name)
-        self._stuck_told = stuck
 
     def _plugin_failed(self, name: str, hook: str, error: BaseException) -> None:
         # A domain error says it all in its sentence; anything else is a bug, whose traceback is wanted.

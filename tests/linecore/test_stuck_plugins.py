@@ -14,8 +14,9 @@ from linecore.decision import DecisionRules
 from linecore.events import AlarmCleared, AlarmRaised, VerdictReached
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Classification, Decision, Frame, Inspection
-from linecore.line import NO_WORKERS, Line
+from linecore.line import Line
 from linecore.testing import PATIENCE_S, Always, Images, Listener, Recorder, grey, make_line
+from linecore.watch import NO_WORKERS
 from linecore.workers import REPLACED
 
 
