@@ -120,7 +120,7 @@ def _backbone(input_size: int, weights: str, alpha: float) -> keras.Model:
         wish = (
             "give the path of a file that holds them with --weights"
             if weights == IMAGENET
-            else f"name a file of MobileNetV2 {alpha:g} without top, {IMAGENET!r} or {NO_WEIGHTS!r}"
+            else f"name a file of MobileNetV2 {alpha:g} without top, a finished model, {IMAGENET!r} or {NO_WEIGHTS!r}"
         )
         raise ConfigError(f"weights is {weights!r}, which cannot be used ({reason}); {wish}") from error
     for layer in whole.layers:
