@@ -39,7 +39,18 @@ def test_a_package_imports_only_what_it_may(package: str) -> None:
 
 
 def test_the_line_knows_no_camera_no_model_and_no_database() -> None:
-    foreign = ("tensorflow", "keras", "sqlalchemy", "zmq", "nats", "httpx", "ai_edge_litert", "sklearn", "watchfiles")
+    foreign = (
+        "tensorflow",
+        "keras",
+        "sqlalchemy",
+        "zmq",
+        "nats",
+        "paho",
+        "httpx",
+        "ai_edge_litert",
+        "sklearn",
+        "watchfiles",
+    )
     found = {name for path in FOLDERS["linecore"].rglob("*.py") for name in imports(path)}
     assert {name for name in found if name.split(".")[0] in foreign} == set()
 

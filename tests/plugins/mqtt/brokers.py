@@ -1,0 +1,183 @@
+"""MQTT brokers for tests: the one on its standard port, or a private one that may be stopped and started."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Condition
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from linecore.testing import PATIENCE_S
+from tests.conftest import skip_or_fail
+from tests.plugins.nats.servers import free_port
+
+BROKER = os.environ.get("LINECORE_TEST_MQTT", "mqtt://127.0.0.1:1883")
+
+
+def port_of(url: str) -> int:
+    """Return the port that an address names."""
+    return int(url.rpartition(":")[2])
+
+
+class Subscriber:
+    """Keeps what comes on the topics of a filter, and can be waited for; comes back when its broker does.
+
+    For one that is *durable* its broker keeps what comes meanwhile.
+    """
+
+    def __init__(self, url: str, topics: str, *, durable: bool = False) -> None:
+        self.got: list[tuple[str, bytes, bool]] = []  # topic, payload, and whether it stood there before
+        self._topics = topics
+        self._changed = Condition()
+        self._subscribed = False
+        self._client = client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"subscriber-{uuid.uuid4().hex}",
+            protocol=MQTTProtocolVersion.MQTTv5,
+        )
+        client.reconnect_delay_set(1, 1)
+        client.on_connect = lambda client, *_: client.subscribe(topics, qos=1)
+        client.on_subscribe = lambda *_: self._is_subscribed()
+        client.on_message = lambda _, __, message: self._keep(message)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = 3600 if durable else 0
+        client.connect("127.0.0.1", port_of(url), clean_start=not durable, properties=properties)
+        client.loop_start()
+        self.wait_for(lambda: self._subscribed)
+
+    def close(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until *condition* holds; an AssertionError says that it did not come true."""
+        with self._changed:
+            assert self._changed.wait_for(condition, PATIENCE_S), f"waited in vain, got {self.got[-5:]}"
+
+    def wait_for_topic(self, ending: str, payload: bytes | None = None) -> None:
+        """Wait until something has come on a topic with that ending."""
+        self.wait_for(lambda: any(t.endswith(ending) and payload in (None, p) for t, p, _ in self.got))
+
+    def payloads(self, ending: str) -> list[bytes]:
+        """Return what has come on topics with that ending, oldest first."""
+        with self._changed:
+            return [payload for topic, payload, _ in self.got if topic.endswith(ending)]
+
+    def bodies(self, ending: str) -> list[dict[str, Any]]:
+        """Return it as JSON."""
+        return [json.loads(payload) for payload in self.payloads(ending) if payload]
+
+    def _is_subscribed(self) -> None:
+        with self._changed:
+            self._subscribed = True
+            self._changed.notify_all()
+
+    def _keep(self, message: MQTTMessage) -> None:
+        with self._changed:
+            one = (message.topic, bytes(message.payload), message.retain)
+            # What the broker gives again, since it had no acknowledgement from here, is no second publication.
+            if not (message.dup and one in self.got):
+                self.got.append(one)
+            self._changed.notify_all()
+
+
+@contextmanager
+def subscribed(url: str, topics: str, *, durable: bool = False) -> Iterator[Subscriber]:
+    """Listen meanwhile."""
+    subscriber = Subscriber(url, topics, durable=durable)
+    try:
+        yield subscriber
+    finally:
+        subscriber.close()
+
+
+def standing(url: str, topics: str) -> dict[str, bytes]:
+    """Return what is retained."""
+    with subscribed(url, topics) as one, subscribed(url, "linecore/test/end") as end:
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        client.connect("127.0.0.1", port_of(url))
+        client.loop_start()
+        client.publish("linecore/test/end", b".", 1).wait_for_publish(PATIENCE_S)
+        end.wait_for(lambda: bool(end.got))
+        client.disconnect()
+        client.loop_stop()
+        return {topic: payload for topic, payload, retained in one.got if retained}
+
+
+class PrivateBroker:
+    """A Mosquitto of the test's own, which forgets everything when it is stopped."""
+
+    def __init__(self, folder: Path, settings: str = "allow_anonymous true") -> None:
+        found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+        if found is None:
+            skip_or_fail("mosquitto is not installed")
+        assert found is not None
+        self.port = free_port()
+        self.url = f"mqtt://127.0.0.1:{self.port}"
+        self._file = folder / f"mosquitto-{self.port}.conf"
+        self._log = folder / f"mosquitto-{self.port}.log"
+        self._file.write_text(f"listener {self.port} 127.0.0.1\nuser root\n{settings}\n")
+        self._command = [found, "-c", str(self._file), "-v"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                assert self._process.poll() is None, self._log.read_text()
+                time.sleep(0.02)
+        raise AssertionError("mosquitto does not listen")
+
+    def stop(self, number: int = signal.SIGKILL) -> None:
+        """End it, as by a loss of power unless another signal is named."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        """Have it answer nobody, though its system goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    @property
+    def log(self) -> str:
+        """What it has written about itself."""
+        return self._log.read_text()
+
+
+@contextmanager
+def private_broker(folder: Path, settings: str = "allow_anonymous true") -> Iterator[PrivateBroker]:
+    """Run a broker of the test's own meanwhile."""
+    broker = PrivateBroker(folder, settings)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()

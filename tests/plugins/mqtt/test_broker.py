@@ -1,0 +1,212 @@
+"""A broker that goes away, forgets, refuses or hangs: nothing is lost, and what stood there stands there again."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+
+from linecore.errors import ConnectionFailedError, RefusedError
+from linecore.events import DeliveryRefused, SinkFailed
+from linecore.hookspecs import hookimpl
+from linecore.inspection import Frame
+from linecore.testing import Images, Listener, grey, run
+from tests.plugins.inspections import inspection
+from tests.plugins.mqtt.brokers import Subscriber, private_broker, standing, subscribed
+from tests.plugins.mqtt.lines import frame_ids, line_of, sink
+
+ALL = "linecore/v1/plant/#"
+
+
+class Gated(Images):
+    """A source whose later frames come when they are let."""
+
+    def __init__(self, frames: int, first: int) -> None:
+        super().__init__([grey(number % 256) for number in range(frames)])
+        self._first = first
+        self.let = Flag()
+
+    @hookimpl
+    def frames(self, stopping: Flag) -> Iterator[Frame]:
+        """Yield the first of them, and wait."""
+        for number, frame in enumerate(super().frames(stopping)):
+            while number >= self._first and not self.let.wait(0.05) and not stopping.is_set():
+                pass
+            yield frame
+
+
+def numbers_of(heard: Subscriber) -> list[int]:
+    return [int(one["frame_id"].rpartition("/")[2]) for one in heard.bodies("/inspection")]
+
+
+def test_a_broker_that_forgot_everything_is_told_again(tmp_path: Path) -> None:
+    with private_broker(tmp_path) as broker:
+        line = line_of(sink(broker.url, "plant"), tmp_path)
+        with subscribed(broker.url, ALL) as heard:
+            line.start()
+            heard.wait_for(lambda: any(one.get("alarms") for one in heard.bodies("/state")))
+            heard.wait_for(lambda: any("/alarm/" in topic for topic, _, _ in heard.got))
+            before = standing(broker.url, ALL)
+        broker.stop()
+        broker.start()
+        with subscribed(broker.url, ALL) as again:
+            again.wait_for_topic("/available", b"online")
+        after = standing(broker.url, ALL)
+        line.stop()
+    assert len(before) == 3
+    assert after == before
+
+
+def test_what_cannot_be_published_now_is_published_later_in_order(tmp_path: Path) -> None:
+    # The broker ends in order and keeps the session of who listens: what it has acknowledged must reach us.
+    settings = f"allow_anonymous true\npersistence true\npersistence_location {tmp_path}/\nmax_queued_messages 0"
+    source = Gated(300, 100)
+    with private_broker(tmp_path, settings) as broker, subscribed(broker.url, ALL, durable=True) as heard:
+        line = line_of(sink(broker.url, "plant"), tmp_path, source=source)
+        listener = Listener(line)
+        line.start()
+        heard.wait_for(lambda: len(heard.bodies("/inspection")) == 100)
+        broker.stop(signal.SIGTERM)
+        source.let.set()
+        assert line.exhausted.wait(20)
+        listener.wait_for(SinkFailed, 3)
+        assert len(source.settled) == 300  # they are safe, though nobody has heard of them yet
+        broker.start()
+        assert line.stop().recorded == 300
+        heard.wait_for_topic("/state")
+        heard.wait_for(lambda: heard.payloads("/available")[-1:] == [b"offline"])
+    assert numbers_of(heard) == list(range(300))
+    buffered = [one["buffered"] for one in heard.bodies("/inspection")]
+    assert (any(buffered[:100]), all(buffered[100:])) == (False, True)
+    assert [one["state"] for one in heard.bodies("") if "alarm_id" in one][-1] == "cleared"
+
+
+def test_a_killed_broker_costs_nothing_that_it_had_not_acknowledged(tmp_path: Path) -> None:
+    source = Gated(200, 50)
+    with private_broker(tmp_path) as broker:
+        line = line_of(sink(broker.url, "plant"), tmp_path, source=source, alarms=False)
+        with subscribed(broker.url, ALL) as before:
+            line.start()
+            before.wait_for(lambda: len(before.bodies("/inspection")) == 50)
+        broker.stop()
+        source.let.set()
+        assert line.exhausted.wait(20)
+        broker.start()
+        balance = line.stop()
+        assert balance.recorded == 200
+        assert line.left_for_later == {}
+        assert line.undelivered == {}
+
+
+def test_a_broker_that_hangs_is_given_up_and_nothing_is_sent_behind_its_back(tmp_path: Path) -> None:
+    with private_broker(tmp_path) as broker, subscribed(broker.url, ALL) as heard:
+        mqtt = sink(broker.url, "plant", timeout_s=1, state=False)
+        line = line_of(mqtt, tmp_path, 0)
+        line.start()
+        mqtt.record([inspection(1)])
+        broker.pause()
+        batch = [inspection(number) for number in range(2, 80)]
+        with pytest.raises(ConnectionFailedError, match="messages were not acknowledged in time"):
+            mqtt.record(batch)
+        with pytest.raises(ConnectionFailedError, match="cannot be reached"):
+            mqtt.record(batch)
+        broker.resume()
+        heard.wait_for(lambda: heard.payloads("/available").count(b"online") > 1)
+        mqtt.record(batch)
+        line.stop()
+        heard.wait_for(lambda: heard.payloads("/available")[-1:] == [b"offline"])
+    numbers = numbers_of(heard)
+    assert set(numbers) == set(range(1, 80))
+    # Up to one window may be there twice, from before and after; the batch that counts is in order.
+    assert numbers[-78:] == list(range(2, 80))
+    assert len(numbers) <= 79 + 20
+
+
+def test_what_is_refused_becomes_a_dead_letter_with_its_reason(tmp_path: Path) -> None:
+    keys = [str(number) for number in range(30)]
+    keys[7] = "7" * 3000
+    for settings in ("message_size_limit 2000", "max_packet_size 2000"):  # unannounced, and announced
+        folder = tmp_path / settings.partition(" ")[0]
+        folder.mkdir()
+        with (
+            private_broker(folder, f"allow_anonymous true\n{settings}") as broker,
+            subscribed(broker.url, ALL) as heard,
+        ):
+            source = Images([grey()] * 30, keys)
+            line = line_of(sink(broker.url, "plant"), folder, source=source, alarms=False, sink_attempts=1)
+            listener = Listener(line)
+            line.start()
+            (refused,) = listener.wait_for(DeliveryRefused)
+            line.stop()
+            heard.wait_for_topic("/available", b"offline")
+        assert isinstance(refused, DeliveryRefused)
+        assert refused.name == f"mill/left/{keys[7]}"
+        assert "/mill/inspection: " in refused.error, refused
+        ids = [one["frame_id"] for one in heard.bodies("/inspection")]
+        assert len(ids) == len(set(ids)) == 29
+
+
+def test_a_topic_that_is_not_allowed_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    acl = tmp_path / "acl"
+    acl.write_text("topic read #\ntopic write linecore/v1/plant/rolling/mill/available\n")
+    with private_broker(tmp_path, f"allow_anonymous true\nacl_file {acl}") as broker:
+        mqtt = sink(broker.url, "plant")
+        line = line_of(mqtt, tmp_path, 0)
+        line.start()
+        with pytest.raises(RefusedError, match="refuses linecore/v1/plant/rolling/line-1/inspection: Not authorized"):
+            mqtt.record([inspection(1)])
+        line.stop()
+        assert standing(broker.url, ALL) == {"linecore/v1/plant/rolling/mill/available": b"offline"}
+    assert "refuses linecore/v1/plant/rolling/mill/state: Not authorized" in caplog.text
+
+
+def test_a_broker_that_is_away_at_the_start_comes_later(tmp_path: Path) -> None:
+    with private_broker(tmp_path) as broker:
+        broker.stop()
+        mqtt = sink(broker.url, "plant")
+        line = line_of(mqtt, tmp_path)
+        line.start()
+        assert f"{broker.url} cannot be reached: Connection refused" in "".join(line.remarks())
+        broker.start()
+        with subscribed(broker.url, ALL) as heard:
+            heard.wait_for_topic("/available", b"online")
+            line.stop()
+            heard.wait_for_topic("/available", b"offline")
+    assert line.left_for_later == {}
+
+
+def test_two_programs_with_one_client_id_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with private_broker(tmp_path) as broker:
+        lines = [line_of(sink(broker.url, "plant", client_id="same"), tmp_path / name, 0) for name in ("a", "b")]
+        for line in lines:
+            line.folder.mkdir()
+            line.start()
+        with subscribed(broker.url, ALL) as heard:
+            heard.wait_for(lambda: "another program has connected with the client id 'same'" in caplog.text)
+            for line in lines:
+                line.stop()
+
+
+def test_nothing_waits_for_a_broker_that_is_away_when_the_line_stops(tmp_path: Path) -> None:
+    with private_broker(tmp_path) as broker:
+        line = line_of(sink(broker.url, "plant"), tmp_path)
+        line.start()
+        assert line.exhausted.wait(20)
+        broker.stop()
+        line.stop()
+        broker.start()
+        with subscribed(broker.url, ALL) as heard:
+            run(line_of(sink(broker.url, "plant"), tmp_path, 0))
+            heard.wait_for_topic("/available", b"offline")
+    assert [one for one in frame_ids(3) if one in [body["frame_id"] for body in heard.bodies("/inspection")]] in (
+        [],
+        frame_ids(3),
+    )
+
+
+def in_order(numbers: list[int]) -> bool:
+    return all(before < after for before, after in pairwise(numbers))
