@@ -14,6 +14,7 @@ from linecore.errors import ConfigError
 from linecore_plugins.zmq.address import is_local
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
+HANDSHAKE_S = 5.0
 _URL = re.compile(r"(mqtts?)://(\[[0-9a-fA-F:.]+\]|[^\s,/@:\[\]?#]+)(:\d{1,5})?/?")
 
 
@@ -110,6 +111,20 @@ def check_access(options: BrokerOptions, key: str) -> None:
             raise ConfigError(f"{key}.{name} is '{path}', which does not exist; name a file")
 
 
+class _Socket(ssl.SSLSocket):
+    """A socket that is closed where TLS fails: the client would forget it open."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        self.settimeout(HANDSHAKE_S)  # the client would wait for as long as it keeps a silent connection
+        try:
+            super().do_handshake(block)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, ConnectionError):
+                raise ConnectionError("it ends the connection where TLS begins; perhaps it offers none") from None
+            raise
+
+
 def tls_context(options: BrokerOptions, key: str) -> ssl.SSLContext:
     """Return what a TLS connection needs.
 
@@ -118,6 +133,7 @@ def tls_context(options: BrokerOptions, key: str) -> ssl.SSLContext:
     """
     try:
         context = ssl.create_default_context(cafile=options.tls_ca)
+        context.sslsocket_class = _Socket
         if options.tls_certificate is not None:
             # A key that asks for its password would wait at a terminal that is not there.
             context.load_cert_chain(options.tls_certificate, options.tls_key, password="")

@@ -6,6 +6,7 @@ Each connection is a new client: the queue of one that failed goes with it, and 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from random import Random
 from threading import Condition, Thread
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 CLOSE_S = 4.0  # within what a line gives a plugin to stop
 FAREWELL_S = 2.0
+STEADY_S = 10.0  # of a connection, after which the next attempt is a first one; two with one client id would race else
 
 
 class BrokerConnection:
@@ -149,9 +151,10 @@ class BrokerConnection:
                 self._session = session
                 self._changed.notify_all()
             logger.info("%s: connected to %s", self._key, self._options.url)
+            began = time.monotonic()
             self._work(session)
             self._reason = session.end or "the connection was lost"
-            return not session.was_taken_over
+            return session.ended_over_a_message or time.monotonic() - began > STEADY_S
         except (ConfigError, ConnectionFailedError) as error:  # a wrong login was right once: somebody is at work there
             self._reason = str(error)
         except Exception as error:  # a mistake of one's own must not end the thread unseen

@@ -60,9 +60,9 @@ class Session:
         return None if self._end is None else self._end[1]
 
     @property
-    def was_taken_over(self) -> bool:
-        """True where somebody else has connected under the same client id."""
-        return self._end is not None and self._end[0] == TAKEN_OVER
+    def ended_over_a_message(self) -> bool:
+        """True where the broker did not like what was published, and nothing is wrong with the way to it."""
+        return self._end is not None and self._end[0] in ENDS_OVER_A_MESSAGE
 
     def connect(self) -> None:
         """Connect and be let in.
@@ -173,12 +173,10 @@ class Session:
 
     def _send(self, message: Message) -> int:
         # Not with `_changed` held: the client calls `_has_published` with a lock that this needs.
-        sent = self._client.publish(
+        # Where the connection has ended the client takes it all the same; nobody answers, and the end says why.
+        return self._client.publish(
             message.topic, message.payload, qos=1, retain=message.retain, properties=message.properties
-        )
-        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise ConnectionFailedError(self.end or "the connection was lost")
-        return sent.mid
+        ).mid
 
     def _collect(
         self, waiting: dict[int, Message], refused: list[str], taken: Callable[[Message], None], deadline: float

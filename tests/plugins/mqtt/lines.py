@@ -23,7 +23,7 @@ def line_of(
 ) -> Line:
     """Make a line that rejects everything, and says so by an alarm."""
     source = more.pop("source", None) or Images([grey(number % 256) for number in range(frames)])
-    settings = LineSettings(name="mill", drain_timeout_s=20, **more)
+    settings = LineSettings(name="mill", workers=1, drain_timeout_s=20, **more)
     return make_line(
         {"left": source, "judge": Always(label), "mqtt": mqtt},
         folder=folder,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from threading import Event as Flag
 
@@ -15,6 +14,7 @@ from linecore.events import DeliveryRefused, SinkFailed
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Frame
 from linecore.testing import Images, Listener, grey, run
+from linecore_plugins.mqtt.session import AT_ONCE
 from tests.plugins.inspections import inspection
 from tests.plugins.mqtt.brokers import Subscriber, private_broker, standing, subscribed
 from tests.plugins.mqtt.lines import frame_ids, line_of, sink
@@ -74,7 +74,7 @@ def test_what_cannot_be_published_now_is_published_later_in_order(tmp_path: Path
         source.let.set()
         assert line.exhausted.wait(20)
         listener.wait_for(SinkFailed, 3)
-        assert len(source.settled) == 300  # they are safe, though nobody has heard of them yet
+        source.wait_for(lambda source: len(source.settled) == 300)  # they are safe, though nobody has heard of them yet
         broker.start()
         assert line.stop().recorded == 300
         heard.wait_for_topic("/state")
@@ -112,7 +112,7 @@ def test_a_broker_that_hangs_is_given_up_and_nothing_is_sent_behind_its_back(tmp
         batch = [inspection(number) for number in range(2, 80)]
         with pytest.raises(ConnectionFailedError, match="messages were not acknowledged in time"):
             mqtt.record(batch)
-        with pytest.raises(ConnectionFailedError, match="cannot be reached"):
+        with pytest.raises(ConnectionFailedError, match="cannot be reached|connection was lost"):
             mqtt.record(batch)
         broker.resume()
         heard.wait_for(lambda: heard.payloads("/available").count(b"online") > 1)
@@ -123,13 +123,13 @@ def test_a_broker_that_hangs_is_given_up_and_nothing_is_sent_behind_its_back(tmp
     assert set(numbers) == set(range(1, 80))
     # Up to one window may be there twice, from before and after; the batch that counts is in order.
     assert numbers[-78:] == list(range(2, 80))
-    assert len(numbers) <= 79 + 20
+    assert len(numbers) <= 79 + AT_ONCE
 
 
 def test_what_is_refused_becomes_a_dead_letter_with_its_reason(tmp_path: Path) -> None:
     keys = [str(number) for number in range(30)]
-    keys[7] = "7" * 3000
-    for settings in ("message_size_limit 2000", "max_packet_size 2000"):  # unannounced, and announced
+    keys[7] = "7" * 200
+    for settings in ("message_size_limit 700", "max_packet_size 800"):  # unannounced, and announced
         folder = tmp_path / settings.partition(" ")[0]
         folder.mkdir()
         with (
@@ -144,15 +144,17 @@ def test_what_is_refused_becomes_a_dead_letter_with_its_reason(tmp_path: Path) -
             line.stop()
             heard.wait_for_topic("/available", b"offline")
         assert isinstance(refused, DeliveryRefused)
-        assert refused.name == f"mill/left/{keys[7]}"
+        assert refused.name.startswith("mill/left/777")
         assert "/mill/inspection: " in refused.error, refused
         ids = [one["frame_id"] for one in heard.bodies("/inspection")]
-        assert len(ids) == len(set(ids)) == 29
+        assert len(set(ids)) == 29
+        # The broker that says nothing of its limit ends the connection, and with it the answers that were on their way.
+        assert len(ids) <= 29 + (AT_ONCE if "message" in settings else 0)
 
 
 def test_a_topic_that_is_not_allowed_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     acl = tmp_path / "acl"
-    acl.write_text("topic read #\ntopic write linecore/v1/plant/rolling/mill/available\n")
+    acl.write_text("topic read #\ntopic write linecore/test/#\ntopic write linecore/v1/plant/rolling/mill/available\n")
     with private_broker(tmp_path, f"allow_anonymous true\nacl_file {acl}") as broker:
         mqtt = sink(broker.url, "plant")
         line = line_of(mqtt, tmp_path, 0)
@@ -179,18 +181,6 @@ def test_a_broker_that_is_away_at_the_start_comes_later(tmp_path: Path) -> None:
     assert line.left_for_later == {}
 
 
-def test_two_programs_with_one_client_id_say_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with private_broker(tmp_path) as broker:
-        lines = [line_of(sink(broker.url, "plant", client_id="same"), tmp_path / name, 0) for name in ("a", "b")]
-        for line in lines:
-            line.folder.mkdir()
-            line.start()
-        with subscribed(broker.url, ALL) as heard:
-            heard.wait_for(lambda: "another program has connected with the client id 'same'" in caplog.text)
-            for line in lines:
-                line.stop()
-
-
 def test_nothing_waits_for_a_broker_that_is_away_when_the_line_stops(tmp_path: Path) -> None:
     with private_broker(tmp_path) as broker:
         line = line_of(sink(broker.url, "plant"), tmp_path)
@@ -206,7 +196,3 @@ def test_nothing_waits_for_a_broker_that_is_away_when_the_line_stops(tmp_path: P
         [],
         frame_ids(3),
     )
-
-
-def in_order(numbers: list[int]) -> bool:
-    return all(before < after for before, after in pairwise(numbers))
