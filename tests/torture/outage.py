@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.db.private_postgresql import private_postgresql
+from tests.plugins.mqtt.brokers import PrivateBroker, Subscriber, keeping, private_broker, subscribed
 from tests.torture.feeds import ZmqFeed
 from tests.torture.http_receiver import HttpReceiver
 from tests.torture.nats_server import NatsServer
@@ -135,6 +138,23 @@ class _Nats:
         return [(frame_number(one["frame_id"]), bool(one.get("buffered"))) for one in bodies]
 
 
+class _Mqtt:
+    def __init__(self, broker: PrivateBroker, heard: Subscriber) -> None:
+        self.table = f'[plugins.mqtt]\nurl = "{broker.url}"\nsite = "plant"\narea = "rolling"\nalarms = false\n'
+        self._broker, self._heard = broker, heard
+        self.start = broker.start
+
+    def stop(self) -> None:
+        self._broker.stop(signal.SIGTERM)
+
+    def count(self) -> int:
+        return len(self._heard.payloads("/inspection"))
+
+    def received(self) -> Sequence[tuple[int, bool]]:
+        bodies = map(json.loads, self._heard.payloads("/inspection"))
+        return [(frame_number(one["frame_id"]), bool(one["buffered"])) for one in bodies]
+
+
 @contextmanager
 def postgres_target(folder: Path) -> Iterator[Target]:
     """Give a history in a PostgreSQL of our own."""
@@ -164,10 +184,23 @@ def nats_target(folder: Path) -> Iterator[Target]:
         server.stop()
 
 
+@contextmanager
+def mqtt_target(folder: Path) -> Iterator[Target]:
+    """Give a broker, and a subscriber that it keeps messages for while one of the two is away."""
+    store = folder / "mosquitto"
+    store.mkdir()
+    with (
+        private_broker(folder, keeping(store)) as broker,
+        subscribed(broker.url, "linecore/v1/#", durable=True) as heard,
+    ):
+        yield _Mqtt(broker, heard)
+
+
 TARGETS: dict[str, Callable[[Path], AbstractContextManager[Target]]] = {
     "postgresql": postgres_target,
     "http": http_target,
     "nats": nats_target,
+    "mqtt": mqtt_target,
 }
 
 

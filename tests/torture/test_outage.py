@@ -5,7 +5,7 @@ import pytest
 from tests.torture.outage import outage
 
 
-@pytest.mark.parametrize("of", ["http", "nats"])
+@pytest.mark.parametrize("of", ["http", "nats", "mqtt"])
 def test_a_server_that_was_away_gets_everything_once_and_in_order(of: str) -> None:
     counts = outage(of, 3, around_s=1)
     assert counts.frames > 60

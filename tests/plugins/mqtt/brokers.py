@@ -120,8 +120,13 @@ def standing(url: str, topics: str) -> dict[str, bytes]:
         return {topic: payload for topic, payload, retained in one.got if retained}
 
 
+def keeping(folder: Path) -> str:
+    """Return the settings of a broker that keeps, where it ends in order, what a durable subscriber does not have."""
+    return f"allow_anonymous true\npersistence true\npersistence_location {folder}/\nmax_queued_messages 0"
+
+
 class PrivateBroker:
-    """A Mosquitto of the test's own, which forgets everything when it is stopped."""
+    """A Mosquitto of the test's own, which forgets everything when it is stopped, unless its settings say otherwise."""
 
     def __init__(self, folder: Path, settings: str = "allow_anonymous true") -> None:
         found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")

@@ -16,7 +16,7 @@ from linecore.inspection import Frame
 from linecore.testing import Images, Listener, grey, run
 from linecore_plugins.mqtt.session import AT_ONCE
 from tests.plugins.inspections import inspection
-from tests.plugins.mqtt.brokers import Subscriber, private_broker, standing, subscribed
+from tests.plugins.mqtt.brokers import Subscriber, keeping, private_broker, standing, subscribed
 from tests.plugins.mqtt.lines import frame_ids, line_of, sink
 
 ALL = "linecore/v1/plant/#"
@@ -62,10 +62,9 @@ def test_a_broker_that_forgot_everything_is_told_again(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_published_now_is_published_later_in_order(tmp_path: Path) -> None:
-    # The broker ends in order and keeps the session of who listens: what it has acknowledged must reach us.
-    settings = f"allow_anonymous true\npersistence true\npersistence_location {tmp_path}/\nmax_queued_messages 0"
     source = Gated(300, 100)
-    with private_broker(tmp_path, settings) as broker, subscribed(broker.url, ALL, durable=True) as heard:
+    # What the broker has acknowledged must reach us, though it is stopped before it has passed it on.
+    with private_broker(tmp_path, keeping(tmp_path)) as broker, subscribed(broker.url, ALL, durable=True) as heard:
         line = line_of(sink(broker.url, "plant"), tmp_path, source=source)
         listener = Listener(line)
         line.start()
