@@ -34,6 +34,9 @@ MISTAKES = {
     "camera, another option": '[plugins.camera]\nurl = "rtsp://u:${SECRET}@h/"\nfps = "${SECRET}"',
     "zmq, address": '[plugins.zmq]\nbind = "${SECRET}"',
     "zmq, keys": '[plugins.zmq]\nsecret_key = "${SECRET}"',
+    "mqtt, address": '[plugins.mqtt]\nurl = "mqtt://u:${SECRET}@h"\nsite = "s"\narea = "a"',
+    "mqtt, another option": '[plugins.mqtt]\nsite = "s"\nuser = "u"\npassword = "${SECRET}"\nkeepalive_s = 0',
+    "mqtt, no user": '[plugins.mqtt]\nsite = "s"\narea = "a"\npassword = "${SECRET}"',
     "rule": '[[alarms]]\nname = "a"\ncount = "${SECRET}"\nof = 3',
 }
 

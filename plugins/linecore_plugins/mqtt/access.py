@@ -38,7 +38,10 @@ class BrokerOptions(BaseModel):
     tls_certificate: LinePath | None = Field(None, description="PEM file that shows the broker who asks")
     tls_key: LinePath | None = Field(None, description="PEM file of that certificate's key")
     client_id: str | None = Field(
-        None, min_length=1, max_length=200, description="unset: linecore-LINE-TABLE; no two programs may share one"
+        None,
+        min_length=1,
+        max_length=200,
+        description="what the broker tells us by; unset: linecore-LINE-TABLE; no two programs may share one",
     )
     keepalive_s: int = Field(
         30, ge=2, le=3600, description="seconds without a word after which either side looks for the other"

@@ -42,9 +42,11 @@ class StandingAlarms:
         path = self._path()
         try:
             found = json.loads(path.read_text())
+            for body in found.values():
+                _raised_at(body)
         except FileNotFoundError:
             return
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             logger.warning("%s cannot be read, and alarms in it are not cleared: %s", path, error)
             return
         with self._lock:
@@ -73,15 +75,16 @@ class StandingAlarms:
     def left_by(self, started_at: datetime) -> list[Body]:
         """Return as cleared what was raised before the line's last start: nobody watches it any more."""
         with self._lock:
-            left = [one for one in self._raised.values() if datetime.fromisoformat(str(one["raised_at"])) < started_at]
+            left = [one for one in self._raised.values() if _raised_at(one) < started_at]
         return [
             {**one, "state": "cleared", "changed_at": time_text(started_at), "message": "the line was interrupted"}
             for one in left
         ]
 
-    def message(self, body: Body) -> Message:
-        """Return what is published of a change; a cleared one is forgotten after a while."""
-        expiry_s = max(1, int(self._keep_s)) if body["state"] == AlarmState.CLEARED else None
+    def message(self, body: Body, keep_s: float | None = None) -> Message:
+        """Return what is published of a change; a cleared one is forgotten after a while, or after *keep_s* seconds."""
+        keep_s = self._keep_s if keep_s is None else keep_s
+        expiry_s = max(1, int(keep_s)) if body["state"] == AlarmState.CLEARED else None
         return Message(self._topics.alarm(str(body["alarm_id"])), as_json(body), retain=True, expiry_s=expiry_s)
 
     def messages(self) -> list[Message]:
@@ -89,8 +92,8 @@ class StandingAlarms:
         now = self._clock.monotonic()
         with self._lock:
             self._cleared = {key: one for key, one in self._cleared.items() if one[1] > now}
-            standing = [*self._raised.values(), *(body for body, _ in self._cleared.values())]
-        return [self.message(body) for body in standing]
+            raised, cleared = [*self._raised.values()], [*self._cleared.values()]
+        return [*map(self.message, raised), *(self.message(body, until - now) for body, until in cleared)]
 
     def removals(self) -> list[Message]:
         """Return what takes the raised ones off the broker."""
@@ -105,3 +108,7 @@ class StandingAlarms:
             fresh.replace(path)
         except OSError as error:  # a full disk; the broker has the alarm all the same
             logger.warning("%s cannot be written: %s", path, error)
+
+
+def _raised_at(body: Body) -> datetime:
+    return datetime.fromisoformat(str(body["raised_at"]))

@@ -91,6 +91,7 @@ class BrokerConnection:
             RefusedError: it will not take one of them.
         """
         address, timeout_s = self._options.url, self._options.timeout_s
+        deadline = time.monotonic() + timeout_s
         with self._changed:
             self._changed.wait_for(
                 lambda: self._session is not None or self._pausing or self._closing.is_set(), timeout_s
@@ -105,7 +106,8 @@ class BrokerConnection:
         if session is None:
             raise ConnectionFailedError(f"{address} cannot be reached: {reason}")
         try:
-            session.publish(messages, timeout_s=timeout_s, taken=note, at_once=self._at_once)
+            left = deadline - time.monotonic()
+            session.publish(messages, timeout_s=max(0.0, left), taken=note, at_once=self._at_once)
         except ConnectionFailedError as error:
             raise ConnectionFailedError(f"{address}: {error}") from None
         except RefusedError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from linecore.alarms import Alarm, AlarmState, Priority
 from linecore.inspection import Decision
 from linecore.log import STARTED, LogEntry
 from linecore.messages import inspection_message
-from linecore.testing import Recorder, make_line, run
+from linecore.testing import PATIENCE_S, Recorder, make_line, run
 from tests.plugins.inspections import inspection
 from tests.plugins.mqtt.brokers import private_broker, standing, subscribed
 from tests.plugins.mqtt.lines import frame_ids, line_of, sink
@@ -112,6 +113,27 @@ def test_alarms_of_a_killed_run_are_cleared_at_the_next_start(tmp_path: Path, si
     assert [one["state"] for one in heard.bodies("")] == ["raised", "cleared"]
     assert heard.bodies("")[-1]["message"] == "the line was interrupted"
     assert json.loads((tmp_path / ".linecore/mill/mqtt-alarms.json").read_text()) == {}
+
+
+@pytest.mark.parametrize("content", ["nonsense", "[]", '{"a": {}}', '{"a": 1}', '{"a": {"raised_at": "then"}}'])
+def test_a_damaged_note_of_alarms_costs_no_connection(
+    broker: str, site: str, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".linecore/mill").mkdir(parents=True)
+    (tmp_path / ".linecore/mill/mqtt-alarms.json").write_text(content)
+    with subscribed(broker, f"{ROOT}/{site}/#") as heard:
+        run(line_of(sink(broker, site), tmp_path))
+        heard.wait_for_topic("/available", b"offline")
+    assert len(heard.bodies("/inspection")) == 3
+    assert "mqtt-alarms.json cannot be read" in caplog.text
+
+
+def test_a_cleared_alarm_is_forgotten_after_a_while(tmp_path: Path, site: str) -> None:
+    with private_broker(tmp_path) as broker:
+        run(line_of(sink(broker.url, site, cleared_keep_h=1 / 3600), tmp_path))
+        deadline = time.monotonic() + PATIENCE_S
+        while any("/alarm/" in topic for topic in standing(broker.url, f"{ROOT}/{site}/#")):
+            assert time.monotonic() < deadline, "it stands there for ever"
 
 
 def test_an_alarm_of_this_run_is_not_cleared_by_its_start(tmp_path: Path, site: str, broker: str) -> None:
