@@ -24,7 +24,6 @@ from linecore_plugins.mqtt.message import Message
 AT_ONCE = 20  # messages on their way at once, unless the broker wants fewer
 LOOK_EVERY_S = 0.2  # so that a turn that is over is not waited out
 GOODBYE_S = 1.0
-KEPT_AT_LEAST_QOS = 1
 
 
 class Session:
@@ -87,10 +86,11 @@ class Session:
         if self._connack is None:
             raise ConnectionFailedError(self.end or "it has not answered in time")
         code, name = self._connack
+        if code < 0x80 and (self._announced.get("RetainAvailable") == 0 or self._announced.get("MaximumQoS") == 0):
+            code, name = NOT_KEPT[0], "it says so itself"
         if code >= 0x80:
-            raise self._refusal(code, name) or ConnectionFailedError(f"it lets nobody in: {name}")
-        if self._announced.get("RetainAvailable") == 0 or self._announced.get("MaximumQoS", 2) < KEPT_AT_LEAST_QOS:
-            raise self._refusal(NOT_KEPT[0], "it says so itself") or AssertionError
+            refusal = login_refusal(code, name, self._options, self._key, self._id)
+            raise refusal or ConnectionFailedError(f"it lets nobody in: {name}")
 
     def publish(
         self,
@@ -111,6 +111,7 @@ class Session:
         """
         deadline = time.monotonic() + timeout_s
         if not self._publishing.acquire(timeout=timeout_s):
+            self._abort()
             raise ConnectionFailedError("it has not acknowledged what was published before")
         waiting: dict[int, Message] = {}
         refused: list[str] = []
@@ -160,9 +161,6 @@ class Session:
         if options.uses_tls:
             client.tls_set_context(tls_context(options, self._key))
         return client
-
-    def _refusal(self, code: int, name: str) -> ConfigError | None:
-        return login_refusal(code, name, self._options, self._key, self._id)
 
     def _is_too_large(self, message: Message, refused: list[str]) -> bool:
         largest = self._announced.get("MaximumPacketSize")

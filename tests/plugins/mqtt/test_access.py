@@ -67,6 +67,12 @@ def test_a_password_lets_in(tmp_path: Path) -> None:
         assert "refuses the login" in refusal(tmp_path, broker.url)
 
 
+@pytest.mark.parametrize("limit", ["retain_available false", "max_qos 0"])
+def test_a_broker_that_keeps_nothing_is_refused(tmp_path: Path, limit: str) -> None:
+    with private_broker(tmp_path, f"{limit}\nallow_anonymous true") as broker:
+        assert "the broker refuses retained messages of QoS 1 (it says so itself)" in refusal(tmp_path, broker.url)
+
+
 def test_tls_is_checked(tmp_path: Path) -> None:
     pem, key = certificate(tmp_path)
     with private_broker(tmp_path, f"allow_anonymous true\ncertfile {pem}\nkeyfile {key}") as broker:

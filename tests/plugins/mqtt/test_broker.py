@@ -76,7 +76,7 @@ def test_what_cannot_be_published_now_is_published_later_in_order(tmp_path: Path
         source.wait_for(lambda source: len(source.settled) == 300)  # they are safe, though nobody has heard of them yet
         broker.start()
         assert line.stop().recorded == 300
-        heard.wait_for_topic("/state")
+        heard.wait_for(lambda: len(heard.bodies("/inspection")) >= 300)
         heard.wait_for(lambda: heard.payloads("/available")[-1:] == [b"offline"])
     assert numbers_of(heard) == list(range(300))
     buffered = [one["buffered"] for one in heard.bodies("/inspection")]
