@@ -64,11 +64,15 @@ class Subscriber:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Say something too."""
+        self._client.publish(topic, payload, qos=1, retain=retain)
+
     def pass_on(self) -> None:
         """Wait until all that the broker has for us is here."""
         mark = f"linecore/test/{uuid.uuid4().hex}"
         self._client.subscribe(mark, qos=1)
-        self._client.publish(mark, b".", qos=1)
+        self.publish(mark, b".")
         self.wait_for_topic(mark)
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
@@ -118,6 +122,15 @@ def standing(url: str, topics: str) -> dict[str, bytes]:
     with subscribed(url, topics) as one:
         one.pass_on()
         return {topic: payload for topic, payload, retained in one.got if retained}
+
+
+def forget(url: str, topics: str) -> None:
+    """Have the broker forget what is retained."""
+    with subscribed(url, topics) as one:
+        one.pass_on()
+        for topic in {topic for topic, _, retained in one.got if retained}:
+            one.publish(topic, b"", retain=True)
+        one.pass_on()
 
 
 def keeping(folder: Path) -> str:

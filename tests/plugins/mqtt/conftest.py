@@ -1,10 +1,11 @@
 import socket
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import skip_or_fail
-from tests.plugins.mqtt.brokers import BROKER, port_of
+from tests.plugins.mqtt.brokers import BROKER, forget, port_of
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,9 @@ def broker() -> str:
 
 
 @pytest.fixture
-def site() -> str:
-    """A third level of topics that nobody else has; a test leaves nothing retained but on its own."""
-    return f"test-{uuid.uuid4().hex[:12]}"
+def site(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A third level of topics that nobody else has; nothing stays on it."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield name
+    if "broker" in request.fixturenames:
+        forget(BROKER, f"linecore/v1/{name}/#")
