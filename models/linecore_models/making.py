@@ -20,6 +20,7 @@ from linecore_models.architecture import TAPS, build_model, class_bias
 from linecore_models.augmentation import AS_IT_LIES
 from linecore_models.beginning import begin_from, finished_model
 from linecore_models.bundle import sha256_of, write_manifest
+from linecore_models.caution import make_cautious
 from linecore_models.datacard import data_card
 from linecore_models.dataset import (
     LabelledImage,
@@ -38,8 +39,9 @@ from linecore_models.preprocessing import squares_of
 from linecore_models.recipe import GIVEN, IMAGENET, NO_WEIGHTS, Recipe
 from linecore_models.representative import SETTLING, frames_under_conditions, representative_frames
 from linecore_models.rounding import settled
+from linecore_models.stress import LOOKS
 from linecore_models.training import Surroundings, Taught, Validation, train
-from linecore_models.trust import with_trust
+from linecore_models.trust import in_full, with_trust
 
 ON_LINE = 1_000_003
 """Told to the generator that draws line conditions for validation, so that it is another than training's."""
@@ -71,6 +73,7 @@ def make_bundle(
     if not around.machines.chief:
         return None
     network = _settled(taught.model, material, recipe) if "int8" in order.variants else taught.model
+    lowered = _made_cautious(network, material, order, recipe)
     held_out = _held_out(material, recipe)
     scores = keras_outputs(network, "scores", held_out.squares)
 
@@ -91,7 +94,9 @@ def make_bundle(
         bias=dict(zip(material.labels, class_bias(network), strict=True)),
         data=data,
         split=_split(material, recipe.seed),
-        training=settings | _outcome(taught) | {"rounded_to_int8": "int8" in order.variants},
+        training=settings
+        | _outcome(taught)
+        | {"rounded_to_int8": "int8" in order.variants, "good_product_lowered_by": lowered},
         metrics={"validation": metrics(~held_out.tests), "test": metrics(held_out.tests)},
         licence=order.card.licence,
         limits=order.card.limits,
@@ -118,6 +123,17 @@ def _settled(model: keras.Model, material: Material, recipe: Recipe) -> keras.Mo
         material.division.train, recipe.input_size, recipe.resize, recipe.seed, frames=SETTLING
     )
     return settled(model, frames, seed=recipe.seed)
+
+
+def _made_cautious(network: keras.Model, material: Material, order: Order, recipe: Recipe) -> float:
+    """Move the border between good product and defects by what validation frames say; return how far."""
+    images = in_full(material.division.validation, order.folder_weights)
+    passes = [label in material.pass_labels for label in material.labels]
+    on_line = [_on_line(image, recipe, number) for number, image in enumerate(LOOKS * images)]
+    squares = [load_squares(images, recipe.input_size, recipe.resize)]
+    squares.append(squares_of(on_line, recipe.input_size, recipe.resize))
+    truth = np.tile(label_indices(images, material.labels), 1 + LOOKS)
+    return make_cautious(network, np.concatenate(squares), truth, passes)
 
 
 def _network(material: Material, recipe: Recipe) -> keras.Model:

@@ -190,8 +190,7 @@ def _served(thresholds: Thresholds) -> str:
     return (
         f"`min_confidence = {thresholds.chosen.min_confidence:g}` is cheapest on the real validation frames where an "
         f"escape costs {thresholds.escape_cost:g}, overkill {thresholds.overkill_cost:g} and a person's look "
-        f"{thresholds.review_cost:g}; `model.json` has the one that is cheapest with drawn frames among them. With it, "
-        "clean test frames and box-free steel: "
+        f"{thresholds.review_cost:g}. With it, clean test frames and box-free steel: "
         + ", ".join(f"{one.k} of {one.n} {name}" for name, one in told.items() if one)
         + "."
     )

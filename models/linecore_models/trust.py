@@ -6,7 +6,7 @@ will be served: int8 has another embedding than Keras, and another doubt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
         return manifest
     ask = open_runner(Bundle(folder, untempered), runner)
     seed = manifest.split.seed
-    squares, truth = looks(in_full(division.validation, manifest), manifest, seed)
+    squares, truth = looks(in_full(division.validation, manifest.data.weights), manifest, seed)
     scores = ask(squares).scores
     temperature = fit_temperature(scores, truth)
     thresholds = None
@@ -100,9 +100,9 @@ def _served(bundle: Bundle) -> Runner | None:
     return "keras" if bundle.manifest.keras else None
 
 
-def in_full(images: Sequence[LabelledImage], manifest: Manifest) -> list[LabelledImage]:
+def in_full(images: Sequence[LabelledImage], folder_weights: Mapping[str, float]) -> list[LabelledImage]:
     """Return the images of the data folders that counted most: what helps out says nothing of how sure to be."""
-    weights = {image.source: manifest.data.weights.get(image.source, 1.0) for image in images}
+    weights = {image.source: folder_weights.get(image.source, 1.0) for image in images}
     most = max(weights.values(), default=1.0)
     return [image for image in images if weights[image.source] == most]
 

@@ -55,6 +55,7 @@ def test_model_json_tells_how_the_model_was_made_and_how_good_it_is(trained: Pat
     assert manifest.training["weights_sha256"] == sha256_of(weights)
     assert manifest.training["alpha"] == ALPHA
     assert manifest.training["epochs_run"] == 3
+    assert 0 <= float(str(manifest.training["good_product_lowered_by"])) <= 3
     test = manifest.metrics["test"]
     assert (test.correct, test.of) == (9, 9)
     assert test.folders["plates"].correct == 9
