@@ -80,3 +80,10 @@ def test_training_that_begins_from_a_bundle_says_from_which(plates: Path, traine
     training = json.loads((tmp_path / "next" / "model.json").read_text())["training"]
     assert training["weights"] == "tiny 1"
     assert len(training["weights_sha256"]) == 64
+
+
+def test_the_model_that_training_begins_from_is_not_replaced_by_it(plates: Path, trained: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(trained, tmp_path / "own")
+    with pytest.raises(ConfigError, match=r"the model that --weights begins from; name another folder with --out"):
+        train_tiny(plates, own, own, "--force")
+    assert load_bundle(own).verified_keras().is_file()

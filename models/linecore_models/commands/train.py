@@ -188,7 +188,9 @@ def train(
     _require_classes(data, "--pass-label", pass_labels[1:] if boxes and good_steel else pass_labels)
     _require_classes(data, "--spread", spread)
     name = name or data[0].resolve().name
-    out = _run_folder(out or Path("runs") / name, force=force, resume=resume)
+    out = out or Path("runs") / name
+    _require_apart(out, str(recipe["weights"]))
+    out = _run_folder(out, force=force, resume=resume)
     machines = _machines()
     from linecore_models.machines import device_sentence
     from linecore_models.making import make_bundle
@@ -270,6 +272,12 @@ def _require_classes(data: tuple[Path, ...], option: str, labels: tuple[str, ...
         raise ConfigError(
             f"{option} is {strange[0]!r}, which is no class of the data; it has {', '.join(sorted(known))}"
         )
+
+
+def _require_apart(out: Path, weights: str) -> None:
+    """Refuse to replace the very model that training begins from."""
+    if (Path(weights) / MANIFEST).is_file() and Path(weights).resolve() == out.resolve():
+        raise ConfigError(f"--out is '{out}', the model that --weights begins from; name another folder with --out")
 
 
 def _variants(text: str) -> tuple[VariantName, ...]:
