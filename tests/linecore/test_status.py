@@ -147,7 +147,8 @@ def test_a_line_is_reloaded_by_command_and_by_signal(tmp_path: Path, tiny_bundle
 def test_a_refused_delivery_is_listed_and_replayed(tmp_path: Path, tiny_bundle: Path) -> None:
     more = '[plugins.picky]\ntype = "./picky.py:Picky"\n'
     line = watched(tmp_path, tiny_bundle, images=5, more=more)
-    line.write_text(line.read_text().replace('name = "mill"', 'name = "mill"\nsink_attempts = 1'))
+    # One worker, so that frames come in order: of the last, nobody could tell a refusal from a sink that is away.
+    line.write_text(line.read_text().replace('name = "mill"', 'name = "mill"\nworkers = 1\nsink_attempts = 1'))
     (tmp_path / "picky.py").write_text(SINK)
     with serving(line) as process:
         until(lambda: bool(linecore("journal", "list", line).stdout))
@@ -178,7 +179,7 @@ def test_a_refused_delivery_is_listed_and_replayed(tmp_path: Path, tiny_bundle: 
 
 def test_a_dead_letter_may_be_let_go_also_when_nobody_serves(tmp_path: Path, tiny_bundle: Path) -> None:
     line = write_line(tmp_path, tiny_bundle, images=5, more='[plugins.picky]\ntype = "./picky.py:Picky"\n')
-    line.write_text(line.read_text().replace('name = "mill"', 'name = "mill"\nsink_attempts = 1'))
+    line.write_text(line.read_text().replace('name = "mill"', 'name = "mill"\nworkers = 1\nsink_attempts = 1'))
     (tmp_path / "picky.py").write_text(SINK)
     assert linecore("serve", line, "--until-exhausted").returncode == 0
     (letter,) = map(json.loads, linecore("journal", "list", line, "--json").stdout.splitlines())
