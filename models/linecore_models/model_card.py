@@ -55,7 +55,7 @@ def headline(found: Measurements, drawn: Measurements) -> Iterator[Row]:
     if found.good_steel:
         yield _most("overkill on box-free real steel", found.good_steel.overkill, 0.02)
         if elsewhere := found.good_steel.elsewhere:
-            yield _most(f"... beside images of {' and '.join(found.good_steel.spread)}", elsewhere, 0.02)
+            yield _most(f"... without images of {' and '.join(found.good_steel.spread)}", elsewhere, 0.02)
         if found.good_steel.rejected:
             yield _most("... where a person looks below min_confidence", found.good_steel.rejected, 0.02)
     ece = found.calibration.ece

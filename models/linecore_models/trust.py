@@ -101,10 +101,14 @@ def _served(bundle: Bundle) -> Runner | None:
 
 
 def in_full(images: Sequence[LabelledImage], folder_weights: Mapping[str, float]) -> list[LabelledImage]:
-    """Return the images of the data folders that counted most: what helps out says nothing of how sure to be."""
+    """Return the images of the data folders that counted most: what helps out says nothing of how sure to be.
+
+    All of them where those folders lack a label that others have: without good frames escapes would cost nothing.
+    """
     weights = {image.source: folder_weights.get(image.source, 1.0) for image in images}
     most = max(weights.values(), default=1.0)
-    return [image for image in images if weights[image.source] == most]
+    full = [image for image in images if weights[image.source] == most]
+    return full if {image.label for image in full} == {image.label for image in images} else list(images)
 
 
 def drawn_to_teach(images: Sequence[LabelledImage], seed: int) -> list[LabelledImage]:

@@ -82,6 +82,13 @@ def test_training_that_begins_from_a_bundle_says_from_which(plates: Path, traine
     assert len(training["weights_sha256"]) == 64
 
 
+def test_a_misspelt_model_is_named_before_an_older_bundle_goes(plates: Path, trained: Path, tmp_path: Path) -> None:
+    own = shutil.copytree(trained, tmp_path / "own")
+    with pytest.raises(ConfigError, match=r"--weights is no file, and no model to begin from: 'nue'"):
+        train_tiny(plates, Path("nue"), own, "--force")
+    assert load_bundle(own).verified_keras().is_file()
+
+
 def test_the_model_that_training_begins_from_is_not_replaced_by_it(plates: Path, trained: Path, tmp_path: Path) -> None:
     own = shutil.copytree(trained, tmp_path / "own")
     with pytest.raises(ConfigError, match=r"the model that --weights begins from; name another folder with --out"):

@@ -155,7 +155,9 @@ def test_what_is_asked_wrongly_is_told_before_the_training(plates: Path, tmp_pat
         train_badly(plates, "--out", out, "--weight", "plate", "0.5")
     with pytest.raises(ConfigError, match=r"--card is '.*absent.toml', which cannot be read"):
         train_badly(plates, "--out", out, "--card", tmp_path / "absent.toml")
-    with pytest.raises(ConfigError, match=r"weights is 'absent.h5', which cannot be used"):
+    with pytest.raises(
+        ConfigError, match=r"--weights is no file, .*'absent.h5' is neither a bundled model nor a folder"
+    ):
         train_badly(plates, "--out", out, "--weights", "absent.h5")
     few = write_plates(tmp_path / "few", {"ok": 20, "patches": 3})
     with pytest.raises(ConfigError, match="class 'patches' of few has 3 images"):

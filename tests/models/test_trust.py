@@ -16,7 +16,7 @@ from linecore_models.division import Division
 from linecore_models.manifest import Manifest
 from linecore_models.stress import LOOKS
 from linecore_models.textures import CHOOSING
-from linecore_models.trust import MAX_NOVELTY, with_trust
+from linecore_models.trust import MAX_NOVELTY, in_full, with_trust
 from tests.bundles import spot, write_tiny_bundle
 
 SIDE = 200
@@ -79,6 +79,14 @@ def test_a_folder_that_counts_less_says_nothing_of_how_sure_to_be(
     assert alike.temperature != trusted.temperature
     assert less.novelty is not None
     assert less.novelty.known == 24 * (1 + LOOKS)
+
+
+def test_folders_that_lack_a_label_do_not_speak_alone(division: Division) -> None:
+    good = [one for one in division.validation if one.label == "ok"]
+    bad = [replace(one, source="bad") for one in division.validation if one.label != "ok"]
+    assert in_full([*good, *bad], {"bad": 0.5}) == [*good, *bad]
+    assert in_full([*good, *bad], {}) == [*good, *bad]
+    assert in_full([*good, *division.validation, *bad], {"bad": 0.5}) == [*good, *division.validation]
 
 
 def test_the_border_of_regions_is_where_they_fit_the_boxes_best(trusted: Manifest) -> None:

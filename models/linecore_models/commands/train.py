@@ -11,14 +11,14 @@ import click
 from rich.console import Console
 
 from linecore.clock import SystemClock
-from linecore.errors import ConfigError
-from linecore_models.bundle import MANIFEST
+from linecore.errors import ConfigError, ModelError
+from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
 from linecore_models.card import Card, read_card
 from linecore_models.commands.duration import Duration
 from linecore_models.dataset import read_folders
 from linecore_models.manifest import Dataset, Manifest, Resize, VariantName
 from linecore_models.quiet import load_tensorflow
-from linecore_models.recipe import Recipe
+from linecore_models.recipe import IMAGENET, NO_WEIGHTS, Recipe
 from linecore_models.run_folder import WRITTEN as RUN_FILES
 from linecore_models.tables import confusion_table, score_sentence, trust_sentence, variants_table
 
@@ -189,7 +189,7 @@ def train(
     _require_classes(data, "--spread", spread)
     name = name or data[0].resolve().name
     out = out or Path("runs") / name
-    _require_apart(out, str(recipe["weights"]))
+    _require_beginning(str(recipe["weights"]), out)
     out = _run_folder(out, force=force, resume=resume)
     machines = _machines()
     from linecore_models.machines import device_sentence
@@ -274,9 +274,15 @@ def _require_classes(data: tuple[Path, ...], option: str, labels: tuple[str, ...
         )
 
 
-def _require_apart(out: Path, weights: str) -> None:
-    """Refuse to replace the very model that training begins from."""
-    if (Path(weights) / MANIFEST).is_file() and Path(weights).resolve() == out.resolve():
+def _require_beginning(weights: str, out: Path) -> None:
+    """Refuse weights that are not there, before an older bundle goes, and to replace the model that is begun from."""
+    if weights in (IMAGENET, NO_WEIGHTS) or Path(weights).is_file():
+        return
+    try:
+        folder = load_bundle(find_bundle(weights, Path())).folder
+    except ModelError as error:
+        raise ConfigError(f"--weights is no file, and no model to begin from: {error}") from error
+    if folder.resolve() == out.resolve():
         raise ConfigError(f"--out is '{out}', the model that --weights begins from; name another folder with --out")
 
 
