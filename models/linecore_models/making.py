@@ -129,7 +129,7 @@ def _made_cautious(network: keras.Model, material: Material, order: Order, recip
     """Move the border between good product and defects by what validation frames say; return how far."""
     images = in_full(material.division.validation, order.folder_weights)
     passes = [label in material.pass_labels for label in material.labels]
-    on_line = [_on_line(image, recipe, number) for number, image in enumerate(LOOKS * images)]
+    on_line = (_on_line(image, recipe, number) for number, image in enumerate(LOOKS * images))
     squares = [load_squares(images, recipe.input_size, recipe.resize)]
     squares.append(squares_of(on_line, recipe.input_size, recipe.resize))
     truth = np.tile(label_indices(images, material.labels), 1 + LOOKS)
@@ -164,7 +164,7 @@ def _validation(material: Material, order: Order, recipe: Recipe) -> Validation:
     everything = material.division.validation
     limited = Teaching(everything, material.labels, material.pass_labels, {}, order.per_epoch)
     images = [everything[index] for index in sorted(limited.order(recipe.seed, ON_LINE).tolist())]
-    on_line = [_on_line(image, recipe, number) for number, image in enumerate(images)]
+    on_line = (_on_line(image, recipe, number) for number, image in enumerate(images))
     return Validation(
         load_squares(images, recipe.input_size, recipe.resize),
         squares_of(on_line, recipe.input_size, recipe.resize),
