@@ -73,10 +73,12 @@ def test_a_bundle_without_its_keras_file_is_refused(trained: Path, tmp_path: Pat
 
 
 def test_training_that_begins_from_a_bundle_says_from_which(plates: Path, trained: Path, tmp_path: Path) -> None:
-    told = train_tiny(
-        plates, trained, tmp_path / "next", "--head-epochs", "1", "--fine-tune-epochs", "0", "--variants", "float32"
-    )
+    quick = ("--head-epochs", "1", "--fine-tune-epochs", "0", "--head-rate", "1e-9", "--variants", "float32")
+    told = train_tiny(plates, trained, tmp_path / "next", *quick)
     assert told.exit_code == 0, told.output
+    squares = np.random.default_rng(0).uniform(0, 255, (4, SIDE, SIDE, 1)).astype(np.float32)
+    before, after = (load_keras(folder / "model.keras")(squares) for folder in (trained, tmp_path / "next"))
+    np.testing.assert_allclose(after["class_maps"], before["class_maps"], atol=1e-3)
     training = json.loads((tmp_path / "next" / "model.json").read_text())["training"]
     assert training["weights"] == "tiny 1"
     assert len(training["weights_sha256"]) == 64
@@ -94,3 +96,10 @@ def test_the_model_that_training_begins_from_is_not_replaced_by_it(plates: Path,
     with pytest.raises(ConfigError, match=r"the model that --weights begins from; name another folder with --out"):
         train_tiny(plates, own, own, "--force")
     assert load_bundle(own).verified_keras().is_file()
+
+
+def test_a_spread_that_has_no_effect_is_refused(plates: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none is mined; give --boxes, or leave it out"):
+        train_tiny(plates, Path("none"), tmp_path / "out", "--spread", "scratches")
+    with pytest.raises(ConfigError, match=r"--spread is 'dents', which is no class of the data"):
+        train_tiny(plates, Path("none"), tmp_path / "out", "--spread", "dents")

@@ -11,14 +11,14 @@ import click
 from rich.console import Console
 
 from linecore.clock import SystemClock
-from linecore.errors import ConfigError, ModelError
-from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
+from linecore.errors import ConfigError
+from linecore_models.bundle import MANIFEST
 from linecore_models.card import Card, read_card
 from linecore_models.commands.duration import Duration
-from linecore_models.dataset import read_folders
+from linecore_models.commands.requirements import require_beginning, require_classes, require_spread_is_mined
 from linecore_models.manifest import Dataset, Manifest, Resize, VariantName
 from linecore_models.quiet import load_tensorflow
-from linecore_models.recipe import IMAGENET, NO_WEIGHTS, Recipe
+from linecore_models.recipe import Recipe
 from linecore_models.run_folder import WRITTEN as RUN_FILES
 from linecore_models.tables import confusion_table, score_sentence, trust_sentence, variants_table
 
@@ -185,11 +185,11 @@ def train(
     """
     chosen = _variants(variants)
     written = read_card(card) if card else Card()
-    _require_classes(data, "--pass-label", pass_labels[1:] if boxes and good_steel else pass_labels)
-    _require_classes(data, "--spread", spread)
+    require_classes(data, "--pass-label", pass_labels[1:] if boxes and good_steel else pass_labels)
+    require_spread_is_mined(data, spread, pass_labels or ("ok",), mined=bool(boxes) and good_steel)
     name = name or data[0].resolve().name
     out = out or Path("runs") / name
-    _require_beginning(str(recipe["weights"]), out)
+    require_beginning(str(recipe["weights"]), out)
     out = _run_folder(out, force=force, resume=resume)
     machines = _machines()
     from linecore_models.machines import device_sentence
@@ -263,27 +263,6 @@ def _machines() -> Machines:
 
     load_tensorflow("`linecore train`", first=join)
     return joined[0]
-
-
-def _require_classes(data: tuple[Path, ...], option: str, labels: tuple[str, ...]) -> None:
-    """Refuse a label that the data does not have."""
-    known = {image.label for image in read_folders(data)}
-    if strange := [label for label in labels if label not in known]:
-        raise ConfigError(
-            f"{option} is {strange[0]!r}, which is no class of the data; it has {', '.join(sorted(known))}"
-        )
-
-
-def _require_beginning(weights: str, out: Path) -> None:
-    """Refuse weights that are not there, before an older bundle goes, and to replace the model that is begun from."""
-    if weights in (IMAGENET, NO_WEIGHTS) or Path(weights).is_file():
-        return
-    try:
-        folder = load_bundle(find_bundle(weights, Path())).folder
-    except ModelError as error:
-        raise ConfigError(f"--weights is no file, and no model to begin from: {error}") from error
-    if folder.resolve() == out.resolve():
-        raise ConfigError(f"--out is '{out}', the model that --weights begins from; name another folder with --out")
 
 
 def _variants(text: str) -> tuple[VariantName, ...]:

@@ -1,0 +1,48 @@
+"""What ``linecore train`` refuses before anything is replaced or learnt. TensorFlow is not needed to say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from linecore.errors import ConfigError, ModelError
+from linecore_models.bundle import find_bundle, load_bundle
+from linecore_models.dataset import read_folders
+from linecore_models.recipe import IMAGENET, NO_WEIGHTS
+
+
+def require_classes(data: tuple[Path, ...], option: str, labels: tuple[str, ...]) -> None:
+    """Refuse a label that the data does not have; raises ConfigError."""
+    known = {image.label for image in read_folders(data)}
+    if strange := [label for label in labels if label not in known]:
+        raise ConfigError(
+            f"{option} is {strange[0]!r}, which is no class of the data; it has {', '.join(sorted(known))}"
+        )
+
+
+def require_spread_is_mined(
+    data: tuple[Path, ...], spread: tuple[str, ...], pass_labels: tuple[str, ...], *, mined: bool
+) -> None:
+    """Refuse --spread where it would have no effect; raises ConfigError."""
+    require_classes(data, "--spread", spread)
+    if spread and not mined:
+        raise ConfigError(
+            "--spread says where no good product is mined, and none is mined; give --boxes, or leave it out"
+        )
+    if wrong := [label for label in spread if label in pass_labels]:
+        raise ConfigError(f"--spread names {wrong[0]!r}, which is good product; name classes of defects")
+
+
+def require_beginning(weights: str, out: Path) -> None:
+    """Refuse weights that are not there, before an older bundle goes, and to replace the model that is begun from.
+
+    Raises:
+        ConfigError: it says which.
+    """
+    if weights in (IMAGENET, NO_WEIGHTS) or Path(weights).is_file():
+        return
+    try:
+        folder = load_bundle(find_bundle(weights, Path())).folder
+    except ModelError as error:
+        raise ConfigError(f"--weights is no file, and no model to begin from: {error}") from error
+    if folder.resolve() == out.resolve():
+        raise ConfigError(f"--out is '{out}', the model that --weights begins from; name another folder with --out")
