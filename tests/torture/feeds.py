@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from threading import Thread
 from typing import Protocol
 
 from tests.conftest import ROOT
+from tests.servers import free_port
 from tests.torture.steel import Steel, place
 
 END_S = 60.0
@@ -124,11 +124,3 @@ class ZmqFeed:
     def _lines(self, kind: str) -> int:
         content = self._log.read_bytes() if self._log.exists() else b""
         return content.count(f"{kind} ".encode())
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

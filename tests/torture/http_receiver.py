@@ -17,8 +17,8 @@ from threading import Thread
 from typing import Any
 
 from tests.conftest import ROOT
+from tests.servers import free_port
 from tests.torture.bystanders import Log
-from tests.torture.feeds import free_port
 from tests.torture.notes import Delivered, deliveries
 from tests.torture.patience import becomes_true
 

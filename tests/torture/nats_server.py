@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +13,7 @@ from typing import Any
 
 from linecore.plugins import known_plugins
 from tests.conftest import skip_or_fail
-from tests.torture.feeds import free_port
+from tests.servers import free_port, program
 from tests.torture.patience import becomes_true
 
 START_S = 30.0
@@ -27,14 +26,12 @@ class NatsServer:
     """
 
     def __init__(self, folder: Path) -> None:
-        program = shutil.which("nats-server")
-        if program is None:
-            skip_or_fail("nats-server is not installed")
         if "nats" not in known_plugins():
             skip_or_fail("linecore's plugin for NATS is not installed")
         self._port, self._monitor = free_port(), free_port()
         store = ["-js", "-sd", str(folder / "jetstream"), "-l", str(folder / "nats.log")]
-        self._command = [program or "", "-a", "127.0.0.1", "-p", str(self._port), "-m", str(self._monitor), *store]
+        ports = ["-p", str(self._port), "-m", str(self._monitor)]
+        self._command = [program("nats-server"), "-a", "127.0.0.1", *ports, *store]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

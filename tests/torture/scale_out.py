@@ -76,7 +76,7 @@ def link_cut(
                     exits = stop(nodes)
                 return plant.counts(frames, time.monotonic() - began, exits)
             finally:
-                server.kill()
+                server.stop()
 
 
 def server_stopped(
@@ -91,7 +91,7 @@ def server_stopped(
             began = time.monotonic()
             camera = plant.capture(images, frames, rate)
             plant.wait_for(frames // 10)
-            server.kill()
+            server.stop()
             threading.Event().wait(seconds)
             server.start()
             plant.wait_for(frames)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import ssl
-from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from linecore.config import LinePath
-from linecore.errors import ConfigError
+from linecore_plugins.access import AccessOptions, refuse_exposure, require_files, tls_context
 from linecore_plugins.zmq.address import is_local
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -18,25 +16,16 @@ HANDSHAKE_S = 5.0
 _URL = re.compile(r"(mqtts?)://(\[[0-9a-fA-F:.]+\]|[^\s,/@:\[\]?#]+)(:\d{1,5})?/?")
 
 
-class BrokerOptions(BaseModel):
+class BrokerOptions(AccessOptions):
     """Where the broker is, and who asks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    SECURE = "mqtts"
 
     url: str = Field(
         "mqtt://127.0.0.1:1883",
         repr=False,
         description="address of the broker: mqtt://HOST:PORT, or mqtts://HOST:PORT with TLS",
     )
-    allow_plaintext: bool = Field(
-        False,
-        description="reach another computer without TLS; whoever is on the network reads and changes what is said",
-    )
-    user: str | None = Field(None, min_length=1, description="name to log in with")
-    password: str | None = Field(None, repr=False, description="password of `user`; take it from ${NAME}")
-    tls_ca: LinePath | None = Field(None, description="PEM file of who signed the broker; unset: the system's list")
-    tls_certificate: LinePath | None = Field(None, description="PEM file that shows the broker who asks")
-    tls_key: LinePath | None = Field(None, description="PEM file of that certificate's key")
     client_id: str | None = Field(
         None,
         min_length=1,
@@ -66,21 +55,6 @@ class BrokerOptions(BaseModel):
             raise ValueError("it must be printable")
         return client_id
 
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        if (self.user is None) != (self.password is None):
-            raise ValueError("user and password go together; set both")
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key go together; set both")
-        if self.tls_files and not self.uses_tls:
-            raise ValueError("tls_ca, tls_certificate and tls_key need an address that begins with mqtts://")
-        return self
-
-    @property
-    def uses_tls(self) -> bool:
-        """True where the broker is asked for TLS."""
-        return self.url.startswith("mqtts://")
-
     @property
     def host(self) -> str:
         """The computer to connect to."""
@@ -91,12 +65,6 @@ class BrokerOptions(BaseModel):
         """Its port."""
         return _port(self.url)
 
-    @property
-    def tls_files(self) -> dict[str, LinePath]:
-        """The TLS files that are named, by key."""
-        named = {"tls_ca": self.tls_ca, "tls_certificate": self.tls_certificate, "tls_key": self.tls_key}
-        return {key: path for key, path in named.items() if path is not None}
-
 
 def check_access(options: BrokerOptions, key: str) -> None:
     """Refuse what would send verdicts and passwords in the clear, and files that are not there.
@@ -105,13 +73,9 @@ def check_access(options: BrokerOptions, key: str) -> None:
         ConfigError: one sentence that begins with *key*.
     """
     host = f"[{options.host}]" if ":" in options.host else options.host
-    if not (options.uses_tls or options.allow_plaintext or is_local(f"tcp://{host}:{options.port}")):
-        raise ConfigError(
-            f"{key}.url is '{options.url}', another computer without TLS; use mqtts://, or set allow_plaintext = true"
-        )
-    for name, path in options.tls_files.items():
-        if not path.is_file():
-            raise ConfigError(f"{key}.{name} is '{path}', which does not exist; name a file")
+    local = is_local(f"tcp://{host}:{options.port}")
+    refuse_exposure(options, options.url, key, local=local)
+    require_files(options.tls_files, key)
 
 
 class _Socket(ssl.SSLSocket):
@@ -128,21 +92,14 @@ class _Socket(ssl.SSLSocket):
             raise
 
 
-def tls_context(options: BrokerOptions, key: str) -> ssl.SSLContext:
-    """Return what a TLS connection needs.
+def broker_context(options: BrokerOptions, key: str) -> ssl.SSLContext:
+    """Return what a TLS connection to the broker needs.
 
     Raises:
         ConfigError: a TLS file cannot be used.
     """
-    try:
-        context = ssl.create_default_context(cafile=options.tls_ca)
-        context.sslsocket_class = _Socket
-        if options.tls_certificate is not None:
-            # A key that asks for its password would wait at a terminal that is not there.
-            context.load_cert_chain(options.tls_certificate, options.tls_key, password="")
-    except (OSError, ssl.SSLError) as error:
-        named = ", ".join(options.tls_files)
-        raise ConfigError(f"{key}: {named} cannot be used ({error.strerror or error}); name PEM files") from None
+    context = tls_context(options, key)
+    context.sslsocket_class = _Socket
     return context
 
 

@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from linecore.errors import ConfigError, ConnectionFailedError, RefusedError
-from linecore_plugins.mqtt.access import BrokerOptions, tls_context
+from linecore_plugins.mqtt.access import BrokerOptions, broker_context
 from linecore_plugins.mqtt.answers import ENDS_OVER_A_MESSAGE, NOT_KEPT, TAKEN_OVER, login_refusal
 from linecore_plugins.mqtt.message import Message
 
@@ -159,7 +159,7 @@ class Session:
         if options.user is not None:
             client.username_pw_set(options.user, options.password)
         if options.uses_tls:
-            client.tls_set_context(tls_context(options, self._key))
+            client.tls_set_context(broker_context(options, self._key))
         return client
 
     def _is_too_large(self, message: Message, refused: list[str]) -> bool:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from linecore.config import LinePath
 from linecore.errors import ConfigError
+from linecore_plugins.access import AccessOptions, refuse_exposure, require_files, tls_context
 from linecore_plugins.zmq.address import is_local
 
 _WISH = "it must look like nats://127.0.0.1:4222 or tls://HOST:4222, several separated by commas"
@@ -31,27 +31,19 @@ class Login:
     token: str | None = None
 
 
-class ServerOptions(BaseModel):
+class ServerOptions(AccessOptions):
     """Where the server is, and who asks."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    SECURE = "tls"
 
     url: str = Field(
         "nats://127.0.0.1:4222",
         repr=False,
         description="address of the server: nats://HOST:PORT, or tls://HOST:PORT; several of a cluster with commas",
     )
-    allow_plaintext: bool = Field(
-        False, description="reach another computer without TLS; whoever is on the network reads and changes the frames"
-    )
-    user: str | None = Field(None, description="name to log in with")
-    password: str | None = Field(None, repr=False, description="password of `user`; take it from ${NAME}")
     token: str | None = Field(None, repr=False, description="token to log in with; take it from ${NAME}")
     credentials: LinePath | None = Field(None, description="a .creds file: JWT and nkey of a user")
     nkey: LinePath | None = Field(None, description="file with the seed of an nkey")
-    tls_ca: LinePath | None = Field(None, description="PEM file of who signed the server; unset: the system's list")
-    tls_certificate: LinePath | None = Field(None, description="PEM file that shows the server who asks")
-    tls_key: LinePath | None = Field(None, description="PEM file of that certificate's key")
     timeout_s: float = Field(10, gt=0, le=600, description="seconds that the server has for an answer")
     retry_s: float = Field(0.5, gt=0, description="seconds until a lost server is tried again; doubled each time")
     retry_max_s: float = Field(30, gt=0, description="seconds between two attempts at most")
@@ -64,16 +56,10 @@ class ServerOptions(BaseModel):
         return url
 
     @model_validator(mode="after")
-    def _fit_together(self) -> Self:
+    def _logs_in_one_way(self) -> Self:
         ways = [name for name in ("user", "token", "credentials", "nkey") if getattr(self, name) is not None]
         if len(ways) > 1:
             raise ValueError(f"it logs in by {' and '.join(ways)}; set one of them")
-        if (self.user is None) != (self.password is None):
-            raise ValueError("user and password go together; set both")
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key go together; set both")
-        if self.tls_files and not self.uses_tls:
-            raise ValueError("tls_ca, tls_certificate and tls_key need an address that begins with tls://")
         return self
 
     @property
@@ -102,12 +88,6 @@ class ServerOptions(BaseModel):
         """True where every server is asked for TLS."""
         return all(one.startswith("tls://") for one in self.servers)
 
-    @property
-    def tls_files(self) -> dict[str, LinePath]:
-        """The TLS files that are named, by key."""
-        named = {"tls_ca": self.tls_ca, "tls_certificate": self.tls_certificate, "tls_key": self.tls_key}
-        return {key: path for key, path in named.items() if path is not None}
-
 
 def check_access(options: ServerOptions, key: str) -> None:
     """Refuse what would send frames and passwords in the clear, and files that are not there.
@@ -116,15 +96,10 @@ def check_access(options: ServerOptions, key: str) -> None:
         ConfigError: one sentence that begins with *key*.
     """
     hosts = [re.sub(r"^\w+://", "tcp://", one) for one in options.servers]
-    exposed = [one for one in hosts if not is_local(one if re.search(r":\d+/?$", one) else f"{one}:4222")]
-    if exposed and not options.uses_tls and not options.allow_plaintext:
-        raise ConfigError(
-            f"{key}.url is '{options.address}', another computer without TLS; use tls://, or set allow_plaintext = true"
-        )
-    files = {**options.tls_files, "credentials": options.credentials, "nkey": options.nkey}
-    for name, path in files.items():
-        if path is not None and not path.is_file():
-            raise ConfigError(f"{key}.{name} is '{path}', which does not exist; name a file")
+    local = all(is_local(one if re.search(r":\d+/?$", one) else f"{one}:4222") for one in hosts)
+    refuse_exposure(options, options.address, key, local=local)
+    logins = {"credentials": options.credentials, "nkey": options.nkey}
+    require_files(options.tls_files | {name: path for name, path in logins.items() if path is not None}, key)
     # The client would look for the end of a file of another kind for ever.
     if options.credentials is not None and not _CREDENTIALS.search(options.credentials.read_text(errors="replace")):
         raise ConfigError(
@@ -140,23 +115,12 @@ def connect_arguments(options: ServerOptions, key: str) -> dict[str, Any]:
     """
     arguments: dict[str, Any] = {"servers": options.servers}
     if options.uses_tls:
-        arguments["tls"] = _tls_context(options, key)
+        arguments["tls"] = tls_context(options, key)
     if options.credentials is not None:
         arguments["user_credentials"] = str(options.credentials)
     if options.nkey is not None:
         arguments["nkeys_seed"] = str(options.nkey)
     return arguments
-
-
-def _tls_context(options: ServerOptions, key: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=options.tls_ca)
-        if options.tls_certificate is not None:
-            context.load_cert_chain(options.tls_certificate, options.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        named = ", ".join(options.tls_files)
-        raise ConfigError(f"{key}: {named} cannot be used ({error.strerror or error}); name PEM files") from None
-    return context
 
 
 def _split(url: str) -> list[str]:

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from linecore.testing import PATIENCE_S
-from tests.conftest import skip_or_fail
-from tests.plugins.nats.servers import free_port
+from tests.servers import Server, free_port, program
 
 BROKER = os.environ.get("LINECORE_TEST_MQTT", "mqtt://127.0.0.1:1883")
 
@@ -138,57 +132,16 @@ def keeping(folder: Path) -> str:
     return f"allow_anonymous true\npersistence true\npersistence_location {folder}/\nmax_queued_messages 0"
 
 
-class PrivateBroker:
+class PrivateBroker(Server):
     """A Mosquitto of the test's own, which forgets everything when it is stopped, unless its settings say otherwise."""
 
     def __init__(self, folder: Path, settings: str = "allow_anonymous true") -> None:
-        found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-        if found is None:
-            skip_or_fail("mosquitto is not installed")
-        assert found is not None
-        self.port = free_port()
-        self.url = f"mqtt://127.0.0.1:{self.port}"
-        self._file = folder / f"mosquitto-{self.port}.conf"
-        self._log = folder / f"mosquitto-{self.port}.log"
-        self._file.write_text(f"listener {self.port} 127.0.0.1\nuser root\n{settings}\n")
-        self._command = [found, "-c", str(self._file), "-v"]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, and wait until it listens."""
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                assert self._process.poll() is None, self._log.read_text()
-                time.sleep(0.02)
-        raise AssertionError("mosquitto does not listen")
-
-    def stop(self, number: int = signal.SIGKILL) -> None:
-        """End it, as by a loss of power unless another signal is named."""
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait()
-            self._process = None
-
-    def pause(self) -> None:
-        """Have it answer nobody, though its system goes on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Have it answer again."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    @property
-    def log(self) -> str:
-        """What it has written about itself."""
-        return self._log.read_text()
+        port = free_port()
+        file = folder / f"mosquitto-{port}.conf"
+        file.write_text(f"listener {port} 127.0.0.1\nuser root\n{settings}\n")
+        command = [program("mosquitto", "/usr/sbin", "/usr/local/sbin"), "-c", str(file), "-v"]
+        super().__init__(command, folder / f"mosquitto-{port}.log", port)
+        self.url = f"mqtt://127.0.0.1:{port}"
 
 
 @contextmanager

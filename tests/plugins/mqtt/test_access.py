@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from linecore.errors import ConfigError
 from linecore.line import Line
 from linecore.testing import run
 from linecore_plugins.mqtt.sink import MqttSink
-from tests.conftest import skip_or_fail
 from tests.plugins.mqtt.brokers import PrivateBroker, private_broker
 from tests.plugins.mqtt.lines import line_of, sink
-from tests.plugins.nats.test_access import certificate
+from tests.servers import certificate, program
 
 SECRET = "m4rker-0f-a-secret"
 
@@ -38,12 +36,10 @@ def delivers(folder: Path, url: str, broker: PrivateBroker, **more: Any) -> None
 
 def with_password(folder: Path, password: str) -> str:
     """Return a broker's settings that let `line` in alone."""
-    program = shutil.which("mosquitto_passwd")
-    if program is None:
-        skip_or_fail("mosquitto_passwd is not installed")
-    assert program is not None
-    subprocess.run([program, "-c", "-b", folder / "passwords", "line", password], check=True, capture_output=True)
-    return f"allow_anonymous false\npassword_file {folder / 'passwords'}"
+    passwords = folder / "passwords"
+    command = [program("mosquitto_passwd"), "-c", "-b", str(passwords), "line", password]
+    subprocess.run(command, check=True, capture_output=True)
+    return f"allow_anonymous false\npassword_file {passwords}"
 
 
 def test_another_computer_is_not_reached_in_the_clear(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,9 @@ from linecore.errors import ConfigError
 from linecore.testing import Recorder
 from linecore_plugins.nats.access import ServerOptions
 from linecore_plugins.nats.source import NatsSource
-from tests.conftest import skip_or_fail
 from tests.plugins.nats.lines import worker
 from tests.plugins.nats.servers import private_server
+from tests.servers import certificate
 
 
 @pytest.mark.parametrize(
@@ -108,19 +106,6 @@ def test_an_nkey_lets_in(tmp_path: Path) -> None:
                 sentence = refusal(tmp_path, server.url, **{key: tmp_path / "no.nk"})
                 assert f"plugins.nats.{key} is '{tmp_path / 'no.nk'}', which holds no {holds}" in sentence
         assert "refuses the login" in refusal(tmp_path, server.url)
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a certificate for the loopback address, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        skip_or_fail("openssl is not installed")
-    assert openssl is not None
-    pem, key = folder / "server.pem", folder / "server.key"
-    subject = ["-subj", "/CN=nats", "-addext", "subjectAltName=IP:127.0.0.1"]
-    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key)]
-    subprocess.run([*command, "-out", str(pem), *subject], check=True, capture_output=True)
-    return pem, key
 
 
 def test_tls_is_checked(tmp_path: Path) -> None:

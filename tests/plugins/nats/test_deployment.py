@@ -19,7 +19,7 @@ from linecore_plugins.nats.connection import NatsConnection
 from linecore_plugins.nats.source import NatsSource
 from tests.conftest import ROOT
 from tests.plugins.nats.servers import private_server
-from tests.plugins.nats.test_access import certificate
+from tests.servers import certificate
 
 DEPLOY = ROOT / "deploy" / "scale-out"
 PASSWORDS = {f"NATS_{role}_PASSWORD": f"{role}-secret" for role in ("CAMERA", "WORKER", "ADMIN")}

@@ -140,7 +140,7 @@ def test_a_camera_node_outlives_the_server(tmp_path: Path) -> None:
         failed = Listener(edge)
         edge.start()
         wait_until(lambda: len(source.settled) >= 50, "some frames are in the stream")
-        server.kill()
+        server.stop()
         failed.wait_for(SinkFailed)
         server.start()
         wait_until(lambda: len(source.settled) == 300, "all frames are in the stream")

@@ -85,7 +85,7 @@ def test_what_cannot_be_published_now_is_published_later(tmp_path: Any) -> None:
         nats = publisher(server.url, "S", retry_max_s=0.2, timeout_s=2)
         line = make_line({"left": Images(pictures(200)), "judge": Always(), "nats": nats})
         line.start()
-        server.kill()
+        server.stop()
         assert line.exhausted.wait(20)
         server.start()
         assert line.stop().recorded == 200

@@ -254,7 +254,7 @@ def test_a_worker_outlives_the_server(tmp_path: Path) -> None:
         listener = Listener(line)
         line.start()
         sink.wait_for(lambda sink: len(sink.inspections) >= 50)
-        server.kill()
+        server.stop()
         listener.wait_for(SourceDisconnected)
         server.start()
         listener.wait_for(SourceConnected, 2)
@@ -266,7 +266,7 @@ def test_a_worker_outlives_the_server(tmp_path: Path) -> None:
 
 def test_a_server_that_comes_later_is_waited_for(tmp_path: Path) -> None:
     with private_server(tmp_path) as server:
-        server.kill()
+        server.stop()
         line = worker(server.url, "S", Recorder(), tmp_path, retry_max_s=0.2)
         listener = Listener(line)
         line.start()
