@@ -27,8 +27,9 @@ STEADY_S = 10.0  # of a connection, after which the next attempt is a first one;
 class BrokerConnection:
     """Keeps *will* in place at the broker, and what *standing* returns published there.
 
-    *standing* is asked on each new connection, and after each :meth:`wake`; *last_words* before a connection is closed.
-    Both are called in the connection's thread. *key* is the plugin's key in line.toml.
+    *standing* is asked on each new connection, after each :meth:`wake` and, where there is a *refresh_s*, when nothing
+    has happened for so long; *last_words* before a connection is closed. Both are called in the connection's thread.
+    *key* is the plugin's key in line.toml.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class BrokerConnection:
         will: Message,
         standing: Callable[[], Sequence[Message]],
         last_words: Callable[[], Sequence[Message]],
+        refresh_s: float | None = None,
     ) -> None:
         self._options = options
         self._key = key
@@ -47,6 +49,7 @@ class BrokerConnection:
         self._will = will
         self._standing = standing
         self._last_words = last_words
+        self._refresh_s = refresh_s
         self._random = Random()
         self._changed = Condition()
         self._session: Session | None = None  # while it is connected and has all that is standing
@@ -172,7 +175,9 @@ class BrokerConnection:
     def _work(self, session: Session) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._woken or self._closing.is_set() or session.end is not None)
+                self._changed.wait_for(
+                    lambda: self._woken or self._closing.is_set() or session.end is not None, self._refresh_s
+                )
                 closing = self._closing.is_set()
             if session.end is not None:
                 return

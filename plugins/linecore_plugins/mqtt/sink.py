@@ -1,4 +1,4 @@
-"""Sink and notifier: inspections, alarms and the line's state as JSON on an MQTT broker."""
+"""Sink and notifier: inspections, alarms, the line's state and its counts as JSON on an MQTT broker."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from linecore_plugins.mqtt.alarms import Body, StandingAlarms
 from linecore_plugins.mqtt.connection import BrokerConnection
 from linecore_plugins.mqtt.message import Message, as_json
 from linecore_plugins.mqtt.state import LineState
+from linecore_plugins.mqtt.stats import LineStats
 from linecore_plugins.mqtt.topics import Level, Topics
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ REMEMBERED = 10_000  # frames that the broker has acknowledged, and that do not 
 
 
 class MqttSink:
-    """Publishes inspections without their pictures, alarms and the line's state on an MQTT 5 broker.
+    """Publishes inspections without their pictures, alarms, the line's state and its counts on an MQTT 5 broker.
 
-    Topics are `linecore/v1/SITE/AREA/LINE/inspection`, `alarm/ID`, `state` and `available`; all but the first are
-    retained, and published again on each new connection.
+    Topics are `linecore/v1/SITE/AREA/LINE/inspection`, `alarm/ID`, `state`, `stats` and `available`; all but the first
+    are retained, and published again on each new connection.
     """
 
     pixels = False
@@ -45,6 +46,9 @@ class MqttSink:
         inspections: Literal["none", "rejects", "all"] = Field("all", description="which inspections to publish")
         alarms: bool = Field(True, description="publish every change of an alarm, retained")
         state: bool = Field(True, description="publish how the line is, retained")
+        stats_s: float = Field(
+            60, ge=0, le=86_400, description="seconds after which to publish the counts again, retained; 0: never"
+        )
         cleared_keep_h: float = Field(
             24, gt=0, le=100_000, description="hours after which the broker forgets an alarm that was cleared"
         )
@@ -84,14 +88,17 @@ class MqttSink:
             will=self._available("offline"),
             standing=self._standing,
             last_words=self._last_words,
+            refresh_s=config.stats_s or None,
         )
         try:
             connection.probe()
         except ConnectionFailedError as error:
             self.remarks = (f"{error}; it is tried again until it answers",)
         self._state = LineState(line, name, connection.wake)
+        self._stats = LineStats(line)
         self._ends = [
             self._state.close,
+            self._stats.close,
             line.bus.subscribe(LineStarted, self._begin),
             line.bus.subscribe(ConfigChanged, self._begin),
             line.bus.subscribe(LineStopped, self._note_the_end),
@@ -168,17 +175,22 @@ class MqttSink:
     def _standing(self) -> list[Message]:
         alarms = self._alarms.messages() if self.config.alarms else []
         # Last: who sees it may rely on what stands there.
-        return [*alarms, *self._state_message(), self._available("online")]
+        return [*alarms, *self._state_message(), *self._stats_message(), self._available("online")]
 
     def _last_words(self) -> list[Message]:
         # After a reload somebody else speaks of these alarms, perhaps on other topics.
         alarms = [] if self._line_stopped else self._alarms.removals()
-        return [*alarms, *self._state_message(stopped=True), self._available("offline")]
+        return [*alarms, *self._state_message(stopped=True), *self._stats_message(), self._available("offline")]
 
     def _state_message(self, *, stopped: bool = False) -> list[Message]:
         if not self.config.state:
             return []
         return [Message(self._topics.state, as_json(self._state.body(stopped=stopped)), retain=True)]
+
+    def _stats_message(self) -> list[Message]:
+        if not self.config.stats_s:
+            return []
+        return [Message(self._topics.stats, as_json(self._stats.body()), retain=True)]
 
     def _available(self, word: str) -> Message:
         return Message(self._topics.available, word.encode(), retain=True)

@@ -41,6 +41,11 @@ class Topics:
         """How the line is."""
         return self._of(self.line, "state")
 
+    @property
+    def stats(self) -> str:
+        """What the line has counted."""
+        return self._of(self.line, "stats")
+
     def inspection(self, line: str) -> str:
         """Return the topic of inspections: of frames of the line *line*, which another machine may have captured."""
         return self._of(line, "inspection")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,10 @@ def test_a_broker_that_forgot_everything_is_told_again(tmp_path: Path) -> None:
             again.wait_for_topic("/available", b"online")
         after = standing(broker.url, ALL)
         line.stop()
-    assert len(before) == 3
+    assert len(before) == 4
+    assert after.keys() == before.keys()
+    counts = "linecore/v1/plant/rolling/mill/stats"  # which went on
+    assert json.loads(after.pop(counts))["captured"] >= json.loads(before.pop(counts))["captured"]
     assert after == before
 
 

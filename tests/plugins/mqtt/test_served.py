@@ -123,6 +123,7 @@ def test_a_reload_moves_to_other_topics(broker: str, site: str, tmp_path: Path) 
         "alarm",
         "available",
         "state",
+        "stats",
     ]
     assert not any("/rolling/" in topic and "/alarm/" in topic for topic in kept)
     assert json.loads(kept[f"linecore/v1/{site}/rolling/mill/state"])["state"] == "stopped"

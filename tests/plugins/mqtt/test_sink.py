@@ -51,7 +51,7 @@ def test_the_message_is_that_of_every_other_plugin(broker: str, site: str, tmp_p
 @pytest.mark.parametrize(("label", "wish", "count"), [("ok", "rejects", 0), ("bad", "rejects", 3), ("bad", "none", 0)])
 def test_what_is_wanted_is_published(broker: str, site: str, tmp_path: Path, label: str, wish: str, count: int) -> None:
     with subscribed(broker, f"{ROOT}/{site}/#") as heard:
-        run(line_of(sink(broker, site, inspections=wish, alarms=False, state=False), tmp_path, label=label))
+        run(line_of(sink(broker, site, inspections=wish, alarms=False, state=False, stats_s=0), tmp_path, label=label))
         heard.wait_for_topic("/available", b"offline")
     assert len(heard.payloads("/inspection")) == count
     assert {topic.rpartition("/")[2] for topic, _, _ in heard.got} <= {"inspection", "available"}
@@ -67,11 +67,38 @@ def test_all_but_inspections_stands_at_the_broker(broker: str, site: str, tmp_pa
         kept = standing(broker, f"{ROOT}/{site}/#")
         line.stop()
         heard.wait_for_topic("/available", b"offline")
-    assert sorted(topic.split("/")[5] for topic in kept) == ["alarm", "available", "state"]
+    assert sorted(topic.split("/")[5] for topic in kept) == ["alarm", "available", "state", "stats"]
     state = json.loads(kept[f"{ROOT}/{site}/rolling/mill/state"])
     assert state["state"] == "running"
     assert state["sources"].keys() == {"left"}
     assert state["line"] == "mill"
+
+
+def test_what_was_counted_stands_there_and_adds_up(broker: str, site: str, tmp_path: Path) -> None:
+    line = line_of(sink(broker, site, stats_s=0.05), tmp_path, alarms=False)
+    with subscribed(broker, f"{ROOT}/{site}/+/+/stats") as heard:
+        line.start()
+        heard.wait_for(lambda: any(one["recorded"] == 3 for one in heard.bodies("")))
+        line.stop()
+        kept = json.loads(standing(broker, f"{ROOT}/{site}/#")[f"{ROOT}/{site}/rolling/mill/stats"])
+    assert (kept["schema_version"], kept["line"]) == (1, "mill")
+    assert kept["decisions"] == {"FAIL": 3}
+    assert kept["labels"] == {"scratches": 3}
+    for one in [*heard.bodies(""), kept]:
+        assert one["captured"] == one["recorded"] + sum(one["dropped"].values()) + one["in_flight"]
+    assert (kept["captured"], kept["recorded"], kept["in_flight"]) == (3, 3, 0)
+    assert kept["verdicts_since"] <= kept["started_at"]
+
+
+def test_counts_are_published_again_only_where_something_was_counted(broker: str, site: str, tmp_path: Path) -> None:
+    line = line_of(sink(broker, site, stats_s=0.02), tmp_path, 0, alarms=False)
+    with subscribed(broker, f"{ROOT}/{site}/+/+/stats") as heard:
+        line.start()
+        heard.wait_for(lambda: bool(heard.got))
+        time.sleep(0.3)  # what would be fifteen publications
+        line.stop()
+        heard.pass_on()
+    assert len(heard.payloads("/stats")) < 6  # at the start, at the end, and what the journal held in between
 
 
 def test_a_line_that_is_checked_is_not_available(broker: str, site: str, tmp_path: Path) -> None:
