@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from linecore.errors import ConfigError
 from linecore.inspection import FloatArray, Image
 from linecore_models.answers import keras_outputs
 from linecore_models.interpreter import SIGNATURE, find_runtime
@@ -22,6 +23,9 @@ def convert(model: keras.Model, variants: Iterable[VariantName], representative:
 
     ``int8`` holds whole numbers inside as well. Their ranges, and the correction of the bias, come from
     *representative* frames (uint8, N x size x size), which must be teaching frames: others would leak into the model.
+
+    Raises:
+        ConfigError: a network whose numbers cannot be rounded.
     """
     with tempfile.TemporaryDirectory() as saved, native_stderr_held(), warnings.catch_warnings():
         # The converter warns of the interpreter that it calibrates with itself.
@@ -53,7 +57,7 @@ def _bias_corrected(model: keras.Model, variant: VariantName, plain: bytes, repr
     """
     bias = model.get_layer("logits").bias
     own = bias.numpy()
-    bias.assign(own + _mean_logits(model, representative) - _mean_rounded_logits(plain, representative))
+    bias.assign(own + _mean_logits(model, representative) - _mean_rounded_logits(variant, plain, representative))
     try:
         with tempfile.TemporaryDirectory() as saved:
             _save(model, saved)
@@ -67,9 +71,15 @@ def _mean_logits(model: keras.Model, squares: Image) -> FloatArray:
     return np.asarray(keras_outputs(model, "class_maps", squares).mean(axis=(0, 1, 2)), np.float32)
 
 
-def _mean_rounded_logits(content: bytes, squares: Image) -> FloatArray:
+def _mean_rounded_logits(variant: VariantName, content: bytes, squares: Image) -> FloatArray:
     interpreter = find_runtime().make(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
+    try:
+        interpreter.allocate_tensors()
+    except RuntimeError as error:  # XNNPACK: two layers' numbers lie further apart than it can scale
+        raise ConfigError(
+            f"{variant} cannot be made of this network, mostly one that has learnt nothing yet ({str(error).strip()}); "
+            f"train it longer, or leave {variant} out of --variants"
+        ) from None
     run = interpreter.get_signature_runner(SIGNATURE)
     means = [run(image=image)["class_maps"].mean(axis=(0, 1, 2)) for image in _one_by_one(squares)]
     return np.asarray(np.mean(means, axis=0), np.float32)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from linecore.errors import ConfigError
 from linecore.inspection import Image
 from linecore_models.architecture import build_model, class_bias
 from linecore_models.conversion import convert
@@ -95,6 +96,17 @@ def test_rounding_does_not_shift_the_logits(
     true = np.log(model(images, training=False)["scores"].numpy())
     shift = (rounded - rounded.mean(axis=1, keepdims=True) - true + true.mean(axis=1, keepdims=True)).mean(axis=0)
     assert shift == pytest.approx(0, abs=tolerance)
+
+
+def test_a_network_whose_numbers_the_runtime_cannot_scale_is_refused_in_one_sentence(
+    model: keras.Model, squares: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(self: object) -> None:
+        raise RuntimeError("failed to create XNNPACK runtime")
+
+    monkeypatch.setattr(ai_edge_litert.interpreter.Interpreter, "allocate_tensors", refuses)
+    with pytest.raises(ConfigError, match="^int8 cannot be made .*leave int8 out of --variants$"):
+        convert(model, ["int8"], squares[:2])
 
 
 def test_the_model_itself_is_left_as_it_was(model: keras.Model, contents: dict[VariantName, bytes]) -> None:
