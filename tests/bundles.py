@@ -175,11 +175,11 @@ def add_novelty(folder: Path) -> Path:
     from linecore_models.answers import open_runner
     from linecore_models.bundle import load_bundle
     from linecore_models.novelty_fit import fit_novelty
-    from linecore_models.preprocessing import preprocess
+    from linecore_models.preprocessing import Preprocessing
 
     bundle = load_bundle(folder)
     frames = [two_spots(*values, side) for values in ((0, 255), (255, 0)) for side in range(4, 14)]
-    squares = np.stack([preprocess(frame, SIZE, "area")[..., 0] for frame in frames]).astype(np.uint8)
+    squares = Preprocessing(SIZE).squares(frames)
     embeddings = open_runner(bundle, "float32", threads=1)(squares).embedding
     path = folder / "novelty.npz"
     fit_novelty(embeddings, np.repeat([0, 1], len(frames) // 2), embeddings).write(path)

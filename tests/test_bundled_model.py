@@ -12,7 +12,6 @@ from linecore_models.answers import open_runner
 from linecore_models.bundle import find_bundle, load_bundle
 from linecore_models.dataset import read_folders
 from linecore_models.parts import of_part
-from linecore_models.preprocessing import squares_of
 from linecore_models.stress import CONDITIONS, stress_table
 from linecore_models.textures import checkers, draw_textures, text
 
@@ -92,7 +91,7 @@ def test_it_notices_what_is_no_steel() -> None:
     ask = open_runner(bundle, "int8", threads=1)
     boards = draw_textures({"checkers": checkers, "text": text}, 20, 200, np.random.default_rng(3))
     for images in boards.values():
-        squares = squares_of(images, manifest.input_size, manifest.resize)
+        squares = manifest.preprocessing.squares(images)
         assert (novelty(ask(squares).embedding) > manifest.max_novelty).mean() >= 0.95
 
 

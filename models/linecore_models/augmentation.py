@@ -151,7 +151,7 @@ class Link:
 
 CHAIN = (
     Link(0.4, ((_defocus, 2), (_motion_blur, 4), (_lower_resolution, 1), (_dust, 1))),
-    Link(0.5, ((_brightness, 4), (_contrast, 4), (_gamma, 2), (_light_ramp, 1), (_vignette, 1))),
+    Link(0.5, ((_brightness, 4), (_contrast, 3), (_gamma, 2), (_light_ramp, 1), (_vignette, 1))),
     Link(0.3, ((_gaussian_noise, 1), (_shot_noise, 2), (_salt_and_pepper, 1))),
     Link(0.2, ((_jpeg, 1),)),
 )

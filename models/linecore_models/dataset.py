@@ -17,8 +17,7 @@ from linecore.inspection import Image, read_only
 from linecore.text import natural
 from linecore_models.boxes import Box, Window, mirror_out
 from linecore_models.bundle import sha256_of
-from linecore_models.manifest import Resize
-from linecore_models.preprocessing import preprocess, read_image
+from linecore_models.preprocessing import Preprocessing, read_image
 
 MIN_IMAGES = 7
 """Of a class in a data folder: with fewer, 15 % of them are not one image."""
@@ -124,17 +123,13 @@ def load_image(image: LabelledImage) -> Image:
         raise ConfigError(f"{image.name}: {error}") from None
 
 
-def load_squares(images: Sequence[LabelledImage], size: int, resize: Resize) -> Image:
+def load_squares(images: Iterable[LabelledImage], preprocessing: Preprocessing) -> Image:
     """Return the images as the model sees them: uint8, images x size x size, grey.
 
     Raises:
         ConfigError: as :func:`load_image`.
     """
-    squares = np.empty((len(images), size, size), np.uint8)
-    for square, image in zip(squares, images, strict=True):
-        # Lossless: preprocess resizes in uint8 and returns whole numbers.
-        square[:] = preprocess(load_image(image), size, resize)[..., 0]
-    return squares
+    return preprocessing.squares(load_image(image) for image in images)
 
 
 def label_indices(images: Sequence[LabelledImage], labels: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -76,7 +76,7 @@ def evaluate_bundle(
     ask = open_runner(bundle, runner)
 
     watch("frames", 0, 1)
-    squares = load_squares(chosen, manifest.input_size, manifest.resize)
+    squares = load_squares(chosen, manifest.preprocessing)
     truth = label_indices(chosen, manifest.labels)
     answers = ask(squares)
     answered = answers.scores.argmax(axis=1)
@@ -91,7 +91,7 @@ def evaluate_bundle(
         answers,
         one_vs_rest(truth, answers.scores, manifest.labels),
         windows,
-        ask(load_squares(windows, manifest.input_size, manifest.resize)) if windows else None,
+        ask(load_squares(windows, manifest.preprocessing)) if windows else None,
     )
     agreement = None
     if inquiry.against is not None:

@@ -35,7 +35,6 @@ from linecore_models.export import HeldOut, write_files
 from linecore_models.manifest import Dataset, Manifest, Metrics, Setting, Split
 from linecore_models.material import Material, Order, read_material
 from linecore_models.pictures import Teaching
-from linecore_models.preprocessing import squares_of
 from linecore_models.recipe import GIVEN, IMAGENET, NO_WEIGHTS, Recipe
 from linecore_models.representative import SETTLING, frames_under_conditions, representative_frames
 from linecore_models.rounding import settled
@@ -90,6 +89,7 @@ def make_bundle(
         pass_labels=material.pass_labels,
         input_size=recipe.input_size,
         resize=recipe.resize,
+        even_contrast=recipe.even_contrast,
         variants={},
         bias=dict(zip(material.labels, class_bias(network), strict=True)),
         data=data,
@@ -107,7 +107,7 @@ def make_bundle(
         manifest,
         variants=order.variants,
         with_keras=order.with_keras,
-        representative=representative_frames(material.division.train, recipe.input_size, recipe.resize, recipe.seed),
+        representative=representative_frames(material.division.train, recipe.preprocessing, recipe.seed),
         held_out=replace(held_out, conditions=frames_under_conditions(_held(material), manifest, recipe.seed)),
         keras_scores=scores,
     )
@@ -119,9 +119,7 @@ def make_bundle(
 
 def _settled(model: keras.Model, material: Material, recipe: Recipe) -> keras.Model:
     """Return the network with the kernels that int8 will have: what is measured is what is shipped."""
-    frames = representative_frames(
-        material.division.train, recipe.input_size, recipe.resize, recipe.seed, frames=SETTLING
-    )
+    frames = representative_frames(material.division.train, recipe.preprocessing, recipe.seed, frames=SETTLING)
     return settled(model, frames, seed=recipe.seed)
 
 
@@ -130,8 +128,8 @@ def _made_cautious(network: keras.Model, material: Material, order: Order, recip
     images = in_full(material.division.validation, order.folder_weights)
     passes = [label in material.pass_labels for label in material.labels]
     on_line = (_on_line(image, recipe, number) for number, image in enumerate(LOOKS * images))
-    squares = [load_squares(images, recipe.input_size, recipe.resize)]
-    squares.append(squares_of(on_line, recipe.input_size, recipe.resize))
+    squares = [load_squares(images, recipe.preprocessing)]
+    squares.append(recipe.preprocessing.squares(on_line))
     truth = np.tile(label_indices(images, material.labels), 1 + LOOKS)
     return make_cautious(network, np.concatenate(squares), truth, passes)
 
@@ -166,8 +164,8 @@ def _validation(material: Material, order: Order, recipe: Recipe) -> Validation:
     images = [everything[index] for index in sorted(limited.order(recipe.seed, ON_LINE).tolist())]
     on_line = (_on_line(image, recipe, number) for number, image in enumerate(images))
     return Validation(
-        load_squares(images, recipe.input_size, recipe.resize),
-        squares_of(on_line, recipe.input_size, recipe.resize),
+        load_squares(images, recipe.preprocessing),
+        recipe.preprocessing.squares(on_line),
         label_indices(images, material.labels),
     )
 
@@ -180,7 +178,7 @@ def _on_line(image: LabelledImage, recipe: Recipe, number: int) -> Image:
 def _held_out(material: Material, recipe: Recipe) -> HeldOut:
     held = _held(material)
     return HeldOut(
-        load_squares(held, recipe.input_size, recipe.resize),
+        load_squares(held, recipe.preprocessing),
         label_indices(held, material.labels),
         [image.source for image in held],
         np.arange(len(held)) >= len(material.division.validation),

@@ -7,11 +7,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from linecore_models.preprocessing import Preprocessing, Resize
+
 SCHEMA_VERSION: Literal[1] = 1
 
 VariantName = Literal["int8", "float16", "float32"]
 PartName = Literal["train", "validation", "test"]
-Resize = Literal["linear", "area"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Setting = str | int | float | bool | None
@@ -165,6 +166,7 @@ class Manifest(_Section):
     pass_labels: tuple[str, ...] = Field((), description="labels of good product; none where the model knows defects")
     input_size: int = Field(gt=0, description="pixels on each side of the square that the model sees")
     resize: Resize = Field(description="how a frame becomes that square: OpenCV's INTER_LINEAR or INTER_AREA")
+    even_contrast: Share = Field(0.0, description="how far that square's contrast is made the same: 0 not, 1 wholly")
     colour: Literal["grey"] = "grey"
     variants: dict[VariantName, Variant]
     keras: ModelFile | None = None
@@ -182,6 +184,11 @@ class Manifest(_Section):
     metrics: dict[Literal["validation", "test"], Metrics]
     licence: str = Field(description="under which terms the model, its weights and its data may be used")
     limits: tuple[str, ...] = Field((), description="sentences: what the model must not be trusted with")
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How a frame becomes what the model sees."""
+        return Preprocessing(self.input_size, self.resize, self.even_contrast)
 
     @model_validator(mode="after")
     def _labels_agree(self) -> Self:

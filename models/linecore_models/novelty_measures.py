@@ -67,7 +67,7 @@ def measure_novelty(
     found: dict[str, Answers] = {}
     for number, images in enumerate(surfaces, 1):
         name = images[0].source if images[0].source not in found else f"{images[0].source} ({number})"
-        found[name] = ask(load_squares(images, manifest.input_size, manifest.resize))
+        found[name] = ask(load_squares(images, manifest.preprocessing))
     others = {name: distances(answers) for name, answers in found.items()}
     together = Answers(
         *(

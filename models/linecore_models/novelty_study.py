@@ -19,7 +19,6 @@ from linecore_models.dataset import read_folders
 from linecore_models.good_steel import with_good_steel
 from linecore_models.novelty_methods import KEPT, Seen, compare
 from linecore_models.parts import division_of
-from linecore_models.preprocessing import squares_of
 from linecore_models.separation import Separation
 from linecore_models.stress import looks
 from linecore_models.textures import CHOOSING, draw_textures
@@ -68,10 +67,7 @@ def study(data: tuple[Path, ...], boxes: tuple[Path, ...], model: str) -> None:
         _seen(ask, squares, bias),
         truth,
         _seen(ask, known, bias),
-        {
-            family: _seen(ask, squares_of(images, manifest.input_size, manifest.resize), bias)
-            for family, images in textures.items()
-        },
+        {family: _seen(ask, manifest.preprocessing.squares(images), bias) for family, images in textures.items()},
     )
     Console().print(study_table(found))
 

@@ -14,7 +14,6 @@ from linecore_models.augmentation import Augmentation
 from linecore_models.boxes import Window, label_mask
 from linecore_models.dataset import LabelledImage, load_image
 from linecore_models.good_steel import TEACHING_SHARE
-from linecore_models.preprocessing import INTERPOLATION
 from linecore_models.recipe import Recipe
 from linecore_models.windows import mirrored_out, part_of, window_around
 
@@ -79,7 +78,8 @@ class Pictures:
 
     def batch(self, indices: Indices, epoch: int) -> Batch:
         """Return these images as *epoch* sees them: each by its index, the seed and the epoch alone."""
-        count, size, labels = len(indices), self._recipe.input_size, len(self._places)
+        preprocessing = self._recipe.preprocessing
+        count, size, labels = len(indices), preprocessing.size, len(self._places)
         squares = np.empty((count, size, size, 1), np.uint8)
         truth, told, weights = np.zeros((count, labels), np.float32), np.zeros(count, np.float32), []
         masks = np.zeros((count, self._side, self._side, labels), np.float32)
@@ -87,8 +87,7 @@ class Pictures:
             image = self._teaching.images[index]
             rng = np.random.default_rng([self._recipe.seed, epoch, index])
             picture, lying = self._augment(*self._seen(image, rng), rng)
-            resized = cv2.resize(picture, (size, size), interpolation=INTERPOLATION[self._recipe.resize])
-            squares[row, :, :, 0] = resized
+            squares[row] = preprocessing(picture)
             truth[row, self._places[image.label]] = 1
             told[row] = image.boxes is not None or image.label in self._teaching.pass_labels
             weights.append(self._teaching.folder_weights.get(image.source, 1.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from linecore_models.manifest import Resize
+from linecore_models.preprocessing import Preprocessing, Resize
 
 IMAGENET = "imagenet"
 NO_WEIGHTS = "none"
@@ -21,6 +21,7 @@ class Recipe:
     channels: int = 128  # width of the fused features
     input_size: int = 128  # pixels
     resize: Resize = "area"
+    even_contrast: float = 0.5  # how far the contrast of every square is made the same
     head_epochs: int = 2  # with the backbone frozen
     fine_tune_epochs: int = 60  # with the backbone learning too, at most
     patience: int = 20  # epochs of fine-tuning without a lower validation loss, then it stops
@@ -39,6 +40,11 @@ class Recipe:
     def epochs(self) -> int:
         """At most, without a time budget."""
         return self.head_epochs + self.fine_tune_epochs
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How a frame becomes what the model sees."""
+        return Preprocessing(self.input_size, self.resize, self.even_contrast)
 
     @property
     def pretrained(self) -> bool:

@@ -44,7 +44,7 @@ def export_again(
     model = load_keras(bundle.verified_keras())
     division = _division(images, manifest)
     held = (*division.validation, *division.test)
-    squares = load_squares(held, manifest.input_size, manifest.resize)
+    squares = load_squares(held, manifest.preprocessing)
     held_out = HeldOut(
         squares,
         label_indices(held, manifest.labels),
@@ -58,7 +58,7 @@ def export_again(
         manifest,
         variants=variants,
         with_keras=with_keras,
-        representative=representative_frames(division.train, manifest.input_size, manifest.resize, manifest.split.seed),
+        representative=representative_frames(division.train, manifest.preprocessing, manifest.split.seed),
         held_out=held_out,
         keras_scores=keras_outputs(model, "scores", squares),
     )

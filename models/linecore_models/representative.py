@@ -9,8 +9,8 @@ import numpy as np
 from linecore.inspection import Image
 from linecore_models.augmentation import AS_IT_LIES
 from linecore_models.dataset import LabelledImage, load_image
-from linecore_models.manifest import Manifest, Resize
-from linecore_models.preprocessing import preprocess
+from linecore_models.manifest import Manifest
+from linecore_models.preprocessing import Preprocessing
 from linecore_models.stress import CONDITIONS, stressed_squares
 
 FRAMES = 200
@@ -30,7 +30,7 @@ SETTLING = 600
 
 
 def representative_frames(
-    teaching: Sequence[LabelledImage], size: int, resize: Resize, seed: int, frames: int = FRAMES
+    teaching: Sequence[LabelledImage], preprocessing: Preprocessing, seed: int, frames: int = FRAMES
 ) -> Image:
     """Return training frames, drawn: uint8, N x size x size, of which there are *frames* at most.
 
@@ -38,13 +38,12 @@ def representative_frames(
     """
     rng = np.random.default_rng(seed)
     drawn = rng.permutation(len(teaching))[:frames].tolist()
-    squares = np.empty((len(drawn), size, size), np.uint8)
-    for number, index in enumerate(drawn):
+
+    def seen(number: int, index: int) -> Image:
         picture = load_image(teaching[index])
-        if number % 2:
-            picture, _ = AS_IT_LIES(picture, {}, rng)
-        squares[number] = preprocess(picture, size, resize)[..., 0]
-    return squares
+        return AS_IT_LIES(picture, {}, rng)[0] if number % 2 else picture
+
+    return preprocessing.squares(seen(number, index) for number, index in enumerate(drawn))
 
 
 def frames_under_conditions(images: Sequence[LabelledImage], manifest: Manifest, seed: int) -> dict[str, Image]:

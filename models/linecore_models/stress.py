@@ -19,7 +19,6 @@ from linecore_models.calibration import reliability_of
 from linecore_models.dataset import LabelledImage, label_indices, load_image, load_squares
 from linecore_models.evaluation import Indices, confusion_of, score_of, wilson_interval
 from linecore_models.manifest import Manifest, Score
-from linecore_models.preprocessing import preprocess
 
 Change = Callable[[Image, np.random.Generator], Image]
 """Takes a grey image (uint8, HxW) and returns a new one; what is random in it, it draws from the generator."""
@@ -222,7 +221,7 @@ def looks(images: Sequence[LabelledImage], manifest: Manifest, seed: int) -> tup
     Raises:
         ConfigError: an image cannot be read.
     """
-    squares = [load_squares(images, manifest.input_size, manifest.resize)]
+    squares = [load_squares(images, manifest.preprocessing)]
     truth = [label_indices(images, manifest.labels)]
     for place, condition in enumerate(CONDITIONS):
         under = [image for index, image in enumerate(images) if (place - index) % len(CONDITIONS) < LOOKS]
@@ -233,12 +232,9 @@ def looks(images: Sequence[LabelledImage], manifest: Manifest, seed: int) -> tup
 
 def stressed_squares(images: Sequence[LabelledImage], condition: Condition, manifest: Manifest, seed: int) -> Image:
     """Return the images under a condition as the model sees them: uint8, N x size x size."""
-    size = manifest.input_size
-    squares = np.empty((len(images), size, size), np.uint8)
-    for square, image in zip(squares, images, strict=True):
-        changed = condition.apply(load_image(image), _rng(image, condition, seed))
-        square[:] = preprocess(changed, size, manifest.resize)[..., 0]
-    return squares
+    return manifest.preprocessing.squares(
+        condition.apply(load_image(image), _rng(image, condition, seed)) for image in images
+    )
 
 
 def _rng(image: LabelledImage, condition: Condition, seed: int) -> np.random.Generator:

@@ -79,7 +79,7 @@ def _asked(
     if stress:
         squares, truth = looks(images, manifest, 0)
     else:
-        squares = load_squares(images, manifest.input_size, manifest.resize)
+        squares = load_squares(images, manifest.preprocessing)
         truth = label_indices(images, manifest.labels)
     return ask(squares).scores, truth
 

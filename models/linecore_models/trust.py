@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from linecore.inspection import FloatArray
 from linecore_models.answers import Ask, Runner, open_runner
 from linecore_models.boxes import label_mask
 from linecore_models.bundle import Bundle, sha256_of
@@ -24,7 +25,6 @@ from linecore_models.manifest import Manifest, NoveltyFile
 from linecore_models.novelty import Novelty
 from linecore_models.novelty_fit import fit_novelty
 from linecore_models.novelty_methods import KEPT
-from linecore_models.preprocessing import squares_of
 from linecore_models.separation import separation_of
 from linecore_models.stress import looks
 from linecore_models.textures import CHOOSING, draw_textures
@@ -57,18 +57,20 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
         return manifest
     ask = open_runner(Bundle(folder, untempered), runner)
     seed = manifest.split.seed
-    squares, truth = looks(in_full(division.validation, manifest.data.weights), manifest, seed)
-    scores = ask(squares).scores
-    temperature = fit_temperature(scores, truth)
+    full = in_full(division.validation, manifest.data.weights)
+    squares, truth = looks(full, manifest, seed)
+    answers = ask(squares)
+    temperature = fit_temperature(answers.scores, truth)
     thresholds = None
     if manifest.pass_labels:
-        sure = tempered(scores, temperature)
+        sure = tempered(answers.scores, temperature)
         thresholds = choose_thresholds(sure, truth, manifest.labels, manifest.pass_labels, Costs())
 
-    squares, _ = looks(division.validation, manifest, seed)
-    known = ask(squares)
+    known, speaking = answers.embedding, set(full)
+    if helping := [image for image in division.validation if image not in speaking]:
+        known = np.concatenate([known, ask(looks(helping, manifest, seed)[0]).embedding])
     taught_squares, taught_truth = looks(drawn_to_teach(division.train, seed), manifest, seed)
-    statistics = fit_novelty(ask(taught_squares).embedding, taught_truth, known.embedding)
+    statistics = fit_novelty(ask(taught_squares).embedding, taught_truth, known)
     path = folder / NOVELTY_FILE
     statistics.write(path)
     novelty = NoveltyFile(
@@ -78,8 +80,8 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
         method=KEPT,
         variant=None if runner == "keras" else runner,
         taught=len(taught_squares),
-        known=len(squares),
-        auroc=_told_apart(statistics, known.embedding, ask, manifest),
+        known=len(known),
+        auroc=_told_apart(statistics, known, ask, manifest),
     )
     return manifest.model_copy(
         update={
@@ -117,15 +119,13 @@ def drawn_to_teach(images: Sequence[LabelledImage], seed: int) -> list[LabelledI
     return [images[index] for index in sorted(chosen.tolist())]
 
 
-def _told_apart(
-    statistics: Novelty, known: np.typing.NDArray[np.float32], ask: Ask, manifest: Manifest
-) -> dict[str, float]:
+def _told_apart(statistics: Novelty, known: FloatArray, ask: Ask, manifest: Manifest) -> dict[str, float]:
     """Return how well each family of drawn surfaces is told from the known frames."""
     distances = statistics.distances(known)
     drawn = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
     return {
         family: separation_of(
-            distances, statistics.distances(ask(squares_of(images, manifest.input_size, manifest.resize)).embedding)
+            distances, statistics.distances(ask(manifest.preprocessing.squares(images)).embedding)
         ).auroc
         for family, images in drawn.items()
     }
@@ -136,7 +136,7 @@ def _region_threshold(images: Sequence[LabelledImage], ask: Ask, manifest: Manif
     boxed = [image for image in images if any(box.label == image.label for box in image.boxes or ())]
     if not boxed:
         return None
-    maps = ask(load_squares(boxed, manifest.input_size, manifest.resize)).class_maps
+    maps = ask(load_squares(boxed, manifest.preprocessing)).class_maps
     places = {label: place for place, label in enumerate(manifest.labels)}
     truths = [
         label_mask(image.boxes or (), image.label, *load_image(replace(image, window=None)).shape) for image in boxed

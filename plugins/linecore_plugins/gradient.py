@@ -8,11 +8,10 @@ import numpy as np
 
 from linecore.errors import ModelError
 from linecore.inspection import Classification, FloatArray, Image
-from linecore_models.bundle import find_bundle, load_bundle
+from linecore_models.bundle import Bundle, find_bundle, load_bundle
 from linecore_models.gradcam import GradCam
 from linecore_models.keras_file import load_keras
-from linecore_models.manifest import Resize
-from linecore_models.preprocessing import preprocess
+from linecore_models.preprocessing import Preprocessing
 
 
 class GradientMaps:
@@ -27,20 +26,21 @@ class GradientMaps:
 
     def __init__(self, model: str, layer: str | None, folder: Path) -> None:
         self._serves: tuple[str, str] | None = None  # name and version of the one model that it can speak for
-        self._resize: Resize = "linear"
+        bundle: Bundle | None = None
         if model.endswith(".keras"):
             file = folder / Path(model).expanduser()
         else:
             bundle = load_bundle(find_bundle(model, folder))
             file = bundle.verified_keras()
             self._serves = bundle.manifest.name, bundle.manifest.version
-            self._resize = bundle.manifest.resize
         self._file = file
         self._cam = GradCam(load_keras(file), layer)
         height, width, channels = self._cam.input_shape
         if height is None or height != width or channels not in (1, 3):
             raise ModelError(f"{file} takes {height} x {width} x {channels}; it must take squares of 1 or 3 channels")
-        self._size, self._channels = height, channels
+        # Of a file alone, nobody says how its frames were made small; the camera's own scaler is the best guess.
+        self._preprocessing = bundle.manifest.preprocessing if bundle else Preprocessing(height, "linear")
+        self._channels = channels
 
     def class_map(self, image: Image, classification: Classification) -> FloatArray:
         """Return where *image* speaks for the classification's label: float32 h x w, not yet rectified.
@@ -53,6 +53,5 @@ class GradientMaps:
             raise ModelError(f"{self._file} cannot explain what {model.name} {model.version} says")
         if self._cam.labels != len(labels):
             raise ModelError(f"{self._file} tells {self._cam.labels} labels apart, {model.name} {len(labels)}")
-        square = preprocess(image, self._size, self._resize)
-        batch = np.repeat(square[np.newaxis], self._channels, axis=-1)
+        batch = np.repeat(self._preprocessing(image)[np.newaxis], self._channels, axis=-1)
         return self._cam.class_map(batch, labels.index(classification.label))

@@ -14,7 +14,6 @@ from linecore_models.bundle import find_bundle, load_bundle
 from linecore_models.classification import classification
 from linecore_models.manifest import Manifest
 from linecore_models.novelty import Novelty
-from linecore_models.preprocessing import preprocess
 
 if TYPE_CHECKING:
     import keras
@@ -58,6 +57,7 @@ class KerasClassifier:
             file = bundle.verified_keras()
             self.model = load_keras(file)
             self._manifest = bundle.manifest
+            self._preprocessing = bundle.manifest.preprocessing
             size = self._manifest.input_size
             self._answer = tf.function(self._traced, input_signature=[tf.TensorSpec((1, size, size, 1), tf.float32)])
             scores, _, embedding = self._run(np.zeros((size, size, 1), np.float32))
@@ -77,8 +77,7 @@ class KerasClassifier:
     @hookimpl
     def classify(self, frame: Frame) -> Classification:
         """Say what is on the frame."""
-        image = preprocess(frame.image, self._manifest.input_size, self._manifest.resize)
-        scores, class_maps, embedding = self._run(image)
+        scores, class_maps, embedding = self._run(self._preprocessing(frame.image))
         novelty = self._novelty.of_frame(embedding) if self._novelty else None
         return classification(scores, class_maps, self._manifest, self._id, novelty=novelty)
 

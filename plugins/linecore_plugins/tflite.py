@@ -21,7 +21,6 @@ from linecore_models.interpreter import Runtime, Session, find_runtime
 from linecore_models.manifest import Manifest, VariantName
 from linecore_models.novelty import Novelty
 from linecore_models.pace import typical_ms
-from linecore_models.preprocessing import preprocess
 
 if TYPE_CHECKING:
     from linecore.line import Line
@@ -61,6 +60,7 @@ class TfliteClassifier:
             bundle = load_bundle(find_bundle(self._config.model, line.folder))
             variant = _fastest(bundle, runtime) if self._config.variant == "auto" else self._config.variant
             self._loaded = _Loaded.from_bundle(bundle, variant, runtime)
+            self._preprocessing = bundle.manifest.preprocessing
             self._threads.session = session = self._loaded.session()
             self._novelty = bundle.novelty()
             if self._novelty is not None:
@@ -85,7 +85,7 @@ class TfliteClassifier:
     def classify(self, frame: Frame) -> Classification:
         """Say what is on the frame."""
         manifest = self._loaded.manifest
-        answer = self._session()(preprocess(frame.image, manifest.input_size, manifest.resize))
+        answer = self._session()(self._preprocessing(frame.image))
         novelty = self._novelty.of_frame(answer.embedding) if self._novelty else None
         return classification(answer.scores, answer.class_maps, manifest, self._loaded.model, novelty=novelty)
 

@@ -2,16 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from linecore_models.answers import Runner, bundle_answers, open_runner
 from linecore_models.bundle import Bundle, load_bundle
 from linecore_models.classification import tempered
-from linecore_models.preprocessing import preprocess
+from linecore_models.preprocessing import Preprocessing
 from tests.bundles import SIZE, spot
 
-SQUARES = np.stack([preprocess(spot(value), SIZE, "area")[..., 0] for value in (0, 128, 255)]).astype(np.uint8)
+SQUARES = Preprocessing(SIZE).squares(spot(value) for value in (0, 128, 255))
 
 
 @pytest.mark.parametrize("runner", ["int8", "float16", "float32", "keras"])

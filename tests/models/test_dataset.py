@@ -21,6 +21,7 @@ from linecore_models.dataset import (
     read_folders,
     require_trainable,
 )
+from linecore_models.preprocessing import Preprocessing
 from tests.models.conftest import write_plates
 
 
@@ -75,7 +76,7 @@ def test_a_class_with_too_few_images_is_named() -> None:
 
 def test_images_are_loaded_as_the_model_sees_them(plates: Path) -> None:
     images = read_folders([plates])[:3]
-    squares = load_squares(images, 16, "area")
+    squares = load_squares(images, Preprocessing(16))
     assert squares.shape == (3, 16, 16)
     assert squares.dtype == np.uint8
     picture = cv2.imread(str(images[1].path), cv2.IMREAD_GRAYSCALE)
@@ -88,7 +89,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     broken = folder / "ok" / "ok_1.png"
     broken.write_bytes(broken.read_bytes()[:-30])
     with pytest.raises(ConfigError, match=rf"{re.escape(str(broken))} cannot be read: .*; mend or remove the file"):
-        load_squares(read_folders([folder]), 16, "linear")
+        load_squares(read_folders([folder]), Preprocessing(16, "linear"))
 
 
 def test_a_folders_hash_tells_its_content_and_not_its_place(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_bundles_figures_are_those_of_its_very_files(trained: Path, plates: Pa
     held = {name for names in manifest.split.files.values() for name in names}
     images = [image for image in read_folders([plates]) if image.name in held]
     truth = label_indices(images, manifest.labels)
-    squares = load_squares(images, manifest.input_size, manifest.resize)
+    squares = load_squares(images, manifest.preprocessing)
     for variant in manifest.variants:
         file = bundle.verified(variant)
         answers = session_scores(Session(find_runtime(), file, file.read_bytes(), manifest), squares).argmax(axis=1)

@@ -13,7 +13,7 @@ from linecore.inspection import FloatArray
 from linecore_models.architecture import build_model
 from linecore_models.gradcam import GradCam
 from linecore_models.heatmap import heatmap
-from linecore_models.preprocessing import preprocess, read_image
+from linecore_models.preprocessing import Preprocessing, read_image
 from tests.bundles import LABELS, SIZE, spot, tiny_model
 from tests.conftest import ROOT, skip_or_fail
 
@@ -33,7 +33,7 @@ def mobilenet() -> keras.Model:
 def images(neu: Path, each: int, size: int) -> list[FloatArray]:
     """Return the first *each* images of every class, as a model of *size* sees them."""
     return [
-        preprocess(read_image(path), size, "area")[np.newaxis]
+        Preprocessing(size)(read_image(path))[np.newaxis]
         for folder in sorted(neu.iterdir())
         if folder.is_dir()
         for path in sorted(folder.glob("*.jpg"))[:each]
@@ -117,7 +117,7 @@ def test_the_map_is_of_the_logit_and_not_of_the_probability() -> None:
 
 def test_the_map_is_hot_where_the_defect_is() -> None:
     cam = GradCam(tiny_model(), "pooled")
-    batch = preprocess(spot(0, at=(40, 160)), SIZE, "area")[np.newaxis]
+    batch = Preprocessing(SIZE)(spot(0, at=(40, 160)))[np.newaxis]
     hot = heatmap(cam.class_map(batch, LABELS.index("patches")), (200, 200))
     y, x = np.unravel_index(hot.argmax(), hot.shape)
     assert abs(int(x) - 40) < 16

@@ -54,7 +54,7 @@ def test_how_far_to_trust_it_is_measured_anew_by_the_new_file(exported: Path, tr
 
 def test_the_new_file_answers_like_the_keras_model(exported: Path, trained: Path, plates: Path) -> None:
     bundle = load_bundle(trained)
-    squares = load_squares(read_folders([plates])[:6], bundle.manifest.input_size, bundle.manifest.resize)
+    squares = load_squares(read_folders([plates])[:6], bundle.manifest.preprocessing)
     ours = bundle_answers(load_bundle(exported), "float16", squares).class_maps
     assert ours == pytest.approx(bundle_answers(bundle, "keras", squares).class_maps, abs=0.05)
 

@@ -100,7 +100,7 @@ def test_what_is_trusted_can_be_served(trusted: Manifest, folder: Path, division
     bundle = load_bundle(folder)
     novelty = bundle.novelty()
     assert novelty is not None
-    squares = load_squares(division.validation, trusted.input_size, trusted.resize)
+    squares = load_squares(division.validation, trusted.preprocessing)
     answers = bundle_answers(bundle, "int8", squares)
     quantiles = novelty(answers.embedding)
     assert ((quantiles >= 0) & (quantiles <= 1)).all()

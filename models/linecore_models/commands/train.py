@@ -16,7 +16,8 @@ from linecore_models.bundle import MANIFEST
 from linecore_models.card import Card, read_card
 from linecore_models.commands.duration import Duration
 from linecore_models.commands.requirements import require_beginning, require_classes, require_spread_is_mined
-from linecore_models.manifest import Dataset, Manifest, Resize, VariantName
+from linecore_models.manifest import Dataset, Manifest, VariantName
+from linecore_models.preprocessing import Resize
 from linecore_models.quiet import load_tensorflow
 from linecore_models.recipe import Recipe
 from linecore_models.run_folder import WRITTEN as RUN_FILES
@@ -94,6 +95,13 @@ DEFAULT = Recipe()
     help="Pixels a side; a multiple of 32 is exact.",
 )
 @click.option("--resize", type=click.Choice(get_args(Resize)), default=DEFAULT.resize, show_default=True, help="How.")
+@click.option(
+    "--even-contrast",
+    type=click.FloatRange(0, 1),
+    default=DEFAULT.even_contrast,
+    show_default=True,
+    help="How far every frame is brought to the same contrast, so that light may change: 0 leaves it, 1 evens it out.",
+)
 @click.option(
     "--head-epochs",
     type=click.IntRange(min=1),
