@@ -75,10 +75,18 @@ def test_what_a_camera_node_sends_is_inspected_once_under_its_own_name(
 def test_two_workers_share_the_frames(server: str, stream: str, tmp_path: Path) -> None:
     forward(server, stream, pictures(60))
     first, second = Recorder(), Recorder()
-    lines = [worker(server, stream, sink, tmp_path / str(at)) for at, sink in enumerate((first, second))]
+    judges = SlowJudge(), SlowJudge()
+    lines = [
+        worker(server, stream, sink, tmp_path / str(at), judge)
+        for at, (sink, judge) in enumerate(zip((first, second), judges, strict=True))
+    ]
     for line in lines:
         line.until_exhausted = True
         line.start()
+    # However long the second takes to start, the first has not finished by itself meanwhile.
+    wait_until(lambda: all(judge.asked for judge in judges), "each has a frame")
+    for judge in judges:
+        judge.go_on.set()
     for line in lines:
         assert line.exhausted.wait(20)
         assert line.stop().balanced
