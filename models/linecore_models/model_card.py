@@ -49,6 +49,8 @@ def headline(found: Measurements, drawn: Measurements) -> Iterator[Row]:
         )
     if found.escapes:
         yield _most("escapes: defects called good, clean", found.escapes, 0.003)
+        if found.stress and found.stress.clean.passed:
+            yield _most("... where a person looks below min_confidence", found.stress.clean.passed, 0.003)
     if found.stress and found.stress.escapes and found.stress.passed:
         yield _most("escapes under line conditions", found.stress.escapes, 0.01)
         yield _most("... where a person looks below min_confidence", found.stress.passed, 0.01)
