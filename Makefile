@@ -38,7 +38,7 @@ LEARN = $(BIN)/linecore train $(NEU) runs/simulated --boxes $(NEU)/boxes.csv --b
 	--spread crazing --spread pitted_surface --card models/cards/neu.toml --name neu --force
 model: .venv/dev runs/simulated
 	$(LEARN) --weights $(WEIGHTS) $(FIRST) --variants float16 --version 1 --out runs/first
-	$(LEARN) --weights runs/first $(SECOND) --variants int8,float16 --version 2 --out runs/neu
+	$(LEARN) --weights runs/first $(SECOND) --variants int8,float16 --version 3 --out runs/neu
 FIRST ?= --fine-tune-epochs 98 --patience 60
 SECOND ?= --head-epochs 1 --fine-tune-epochs 190 --patience 190 --head-rate 6e-4 --fine-tune-rate 6e-5
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,19 @@ from linecore_models.dataset import read_folders
 from linecore_models.parts import of_part
 from linecore_models.stress import CONDITIONS, stress_table
 from linecore_models.textures import checkers, draw_textures, text
+from tests.conftest import ROOT
 
 HERE = Path()
 KERAS = ("--classifier", "keras")
 REAL_TEST_ACCURACY = 0.99  # on held-out blocks
 HARDEST = {
+    ("defocus", "sigma 2 px"),
     ("Gaussian noise", "sigma 20"),
     ("motion blur", "9 px down the columns"),
     ("contrast", "x 0.4"),
     ("salt-and-pepper", "1 % of the pixels"),
 }
-WORST_ACCURACY, MEAN_ACCURACY = 0.93, 0.965  # under these
+WORST_ACCURACY, MEAN_ACCURACY = 0.945, 0.97  # under these
 DRAWN_TEST_ACCURACY = 0.95
 
 
@@ -69,6 +72,18 @@ def test_the_variants_that_ship_answer_like_the_keras_model() -> None:
         assert variant.parity is not None
         agreement = variant.parity.top1_agreement
         assert agreement.agree / agreement.of >= 0.995
+
+
+def test_lines_that_are_written_for_it_ask_a_person_where_its_makers_would(tmp_path: Path) -> None:
+    manifest = load_bundle(find_bundle("neu", HERE)).manifest
+    run_quiet("init", tmp_path)
+    files = [tmp_path / "line.toml", *(ROOT / "deploy").glob("*/*.toml")]
+    lines = [content for file in files if "tflite" in (content := tomllib.loads(file.read_text()))["plugins"]]
+    lines += [tomllib.loads(_first_toml(ROOT / page)) for page in ("README.md", "docs/configuration.md")]
+    assert len(lines) >= 6
+    for line in lines:
+        decision = line["decision"]
+        assert (decision["min_confidence"], decision["max_novelty"]) == (manifest.min_confidence, manifest.max_novelty)
 
 
 def test_held_out_steel_holds_under_the_worst_of_a_line(neu: Path) -> None:
@@ -117,6 +132,10 @@ def test_the_hot_spot_lies_on_the_defect_of_drawn_steel(tmp_path: Path) -> None:
     defects = [name for name in right if name in boxes]
     on_it = sum(points_at(answers[name]["peak"], boxes[name]) for name in defects)
     assert on_it / len(defects) >= 0.9, f"{on_it} of {len(defects)}"
+
+
+def _first_toml(page: Path) -> str:
+    return page.read_text().split("```toml\n", 1)[1].split("```", 1)[0]
 
 
 def points_at(peak: object, boxes: list[tuple[int, ...]]) -> bool:
