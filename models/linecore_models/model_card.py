@@ -39,6 +39,8 @@ class Row:
 
 def headline(found: Measurements, drawn: Measurements) -> Iterator[Row]:
     """Yield what the model was made to reach, from its figures on real steel and on *drawn* frames."""
+    asked = f", {found.thresholds.chosen.min_confidence:g}" if found.thresholds else ""
+    below = f"... where a person looks below min_confidence{asked}"
     right = Proportion.of(found.metrics.correct, found.metrics.of)
     yield _least("six-class accuracy, clean", right.share, 0.997, k_of_n(right))
     if stress := found.stress:
@@ -50,16 +52,16 @@ def headline(found: Measurements, drawn: Measurements) -> Iterator[Row]:
     if found.escapes:
         yield _most("escapes: defects called good, clean", found.escapes, 0.003)
         if found.stress and found.stress.clean.passed:
-            yield _most("... where a person looks below min_confidence", found.stress.clean.passed, 0.003)
+            yield _most(below, found.stress.clean.passed, 0.003)
     if found.stress and found.stress.escapes and found.stress.passed:
         yield _most("escapes under line conditions", found.stress.escapes, 0.01)
-        yield _most("... where a person looks below min_confidence", found.stress.passed, 0.01)
+        yield _most(below, found.stress.passed, 0.01)
     if found.good_steel:
         yield _most("overkill on box-free real steel", found.good_steel.overkill, 0.02)
         if elsewhere := found.good_steel.elsewhere:
             yield _most(f"... without images of {' and '.join(found.good_steel.spread)}", elsewhere, 0.02)
         if found.good_steel.rejected:
-            yield _most("... where a person looks below min_confidence", found.good_steel.rejected, 0.02)
+            yield _most(below, found.good_steel.rejected, 0.02)
     ece = found.calibration.ece
     yield Row("expected calibration error", f"{ece:.4f}", "≤ 0.02", ece <= 0.02)
     if found.good_steel:
@@ -84,7 +86,7 @@ def card(found: Measurements, drawn: Measurements, charts: Sequence[tuple[str, s
     """Return the figures as Markdown; *charts* are pairs of a picture's path and what it shows."""
     parts = [
         f"`{found.model}` {found.version}, {found.variant}, file {found.sha256[:12]}, measured on "
-        f"{found.metrics.of} real frames that neither taught it nor chose anything.",
+        f"{found.metrics.of} real frames that taught it nothing and chose none of its numbers.",
         _table(
             ("measure", "figure", "aim", "met"),
             ((row.measure, row.figure, row.aim, "yes" if row.met else "**no**") for row in headline(found, drawn)),

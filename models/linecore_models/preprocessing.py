@@ -24,6 +24,10 @@ LEAST_DEVIATION = 2.0
 """Of the grey levels of a frame: what varies less is enlarged as if it varied so much. It is mostly noise."""
 
 
+FINE = 4
+"""Pixels of a frame for each of the square's, a side, that are enough for a mean finer than a level."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How a frame becomes the square that a model sees. Scaling to -1..1 is inside the model's graph.
@@ -40,26 +44,38 @@ class Preprocessing:
 
     def __call__(self, image: Image) -> FloatArray:
         """Return *image* (uint8, HxW or HxWx3 BGR) as float32, size x size x 1, grey, whole numbers in 0..255."""
-        grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        grey: Image = image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
         side, interpolation = (self.size, self.size), INTERPOLATION[self.resize]
-        if self.even_contrast:
-            # Rounded once, after the levels are spread: rounding between them is seen where contrast is low.
-            fine = np.asarray(cv2.resize(grey.astype(np.float32), side, interpolation=interpolation), np.float32)
-            square = _spread(fine, self.even_contrast)
+        if self.even_contrast and self.resize == "area":
+            # A mean over pixels is finer than they are: it is rounded after its levels are spread, not before.
+            fine = _shrunk(grey, FINE * self.size).astype(np.float32)
+            square = np.asarray(cv2.resize(fine, side, interpolation=interpolation), np.float32)
         else:
-            # Resizing in uint8 is what a camera's or a PLC's own scaler does too, and faster for large frames.
-            square = cv2.resize(grey, side, interpolation=interpolation).astype(np.float32)
+            # In uint8 it is what a camera's or a PLC's own scaler does too, and faster.
+            square = np.asarray(cv2.resize(grey, side, interpolation=interpolation), np.float32)
+        if self.even_contrast:
+            square = _spread(square, self.even_contrast)
         return square[..., np.newaxis]
 
     def squares(self, images: Iterable[Image]) -> Image:
         """Return *images* as uint8, images x size x size. Nothing is lost: they are whole numbers."""
-        seen = [self(image)[..., 0].astype(np.uint8) for image in images]
-        return np.stack(seen) if seen else np.empty((0, self.size, self.size), np.uint8)
+        # One array that grows: a list of them, stacked, would need their memory twice.
+        square = np.dtype((np.uint8, (self.size, self.size)))
+        return np.fromiter((self(image)[..., 0].astype(np.uint8) for image in images), square)
 
 
 def read_image(path: Path) -> Image:
     """Return the pixels of an image file, as the line would decode them; ImageError where it is none."""
     return decode(path.read_bytes())
+
+
+def _shrunk(grey: Image, least: int) -> Image:
+    """Make a large frame smaller by a whole factor, but keep *least* pixels a side: of those, floats cost little."""
+    height, width = grey.shape
+    factor = min(height, width) // least
+    if factor < 2:
+        return grey
+    return np.asarray(cv2.resize(grey, (width // factor, height // factor), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _spread(square: FloatArray, evenness: float) -> FloatArray:

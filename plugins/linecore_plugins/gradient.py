@@ -8,9 +8,10 @@ import numpy as np
 
 from linecore.errors import ModelError
 from linecore.inspection import Classification, FloatArray, Image
-from linecore_models.bundle import Bundle, find_bundle, load_bundle
+from linecore_models.bundle import MANIFEST, Bundle, find_bundle, load_bundle
 from linecore_models.gradcam import GradCam
 from linecore_models.keras_file import load_keras
+from linecore_models.manifest import Manifest
 from linecore_models.preprocessing import Preprocessing
 
 
@@ -38,8 +39,9 @@ class GradientMaps:
         height, width, channels = self._cam.input_shape
         if height is None or height != width or channels not in (1, 3):
             raise ModelError(f"{file} takes {height} x {width} x {channels}; it must take squares of 1 or 3 channels")
+        manifest = bundle.manifest if bundle else _manifest_beside(file)
         # Of a file alone, nobody says how its frames were made small; the camera's own scaler is the best guess.
-        self._preprocessing = bundle.manifest.preprocessing if bundle else Preprocessing(height, "linear")
+        self._preprocessing = manifest.preprocessing if manifest else Preprocessing(height, "linear")
         self._channels = channels
 
     def class_map(self, image: Image, classification: Classification) -> FloatArray:
@@ -55,3 +57,11 @@ class GradientMaps:
             raise ModelError(f"{self._file} tells {self._cam.labels} labels apart, {model.name} {len(labels)}")
         batch = np.repeat(self._preprocessing(image)[np.newaxis], self._channels, axis=-1)
         return self._cam.class_map(batch, labels.index(classification.label))
+
+
+def _manifest_beside(file: Path) -> Manifest | None:
+    """Return what says how the frames of a bundle's own Keras file are seen; None for a file of no bundle."""
+    if not (file.parent / MANIFEST).is_file():
+        return None
+    manifest = load_bundle(file.parent).manifest
+    return manifest if manifest.keras and manifest.keras.file == file.name else None

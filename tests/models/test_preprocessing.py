@@ -84,6 +84,14 @@ def test_the_levels_are_spread_before_they_are_rounded() -> None:
     assert len(np.unique(EVEN(texture))) > 3 * len(np.unique(rounded_first))
 
 
+def test_a_large_frame_is_seen_like_a_small_one() -> None:
+    rng = np.random.default_rng(4)
+    coarse = rng.normal(120, 30, (100, 100)).clip(0, 255)
+    large = (np.kron(coarse, np.ones((20, 20))) + rng.normal(0, 2, (2000, 2000))).clip(0, 255).astype(np.uint8)
+    small = coarse.astype(np.uint8)
+    assert np.abs(HALF(large) - HALF(small)).max() <= 2
+
+
 def test_what_hardly_varies_is_not_blown_up() -> None:
     flat = np.full((100, 100), 77, np.uint8)
     assert set(np.unique(EVEN(flat)).tolist()) == {77}

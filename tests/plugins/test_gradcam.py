@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,8 +16,10 @@ from linecore.errors import ModelError
 from linecore.inspection import Classification, Explanation, FloatArray, Frame, Image, ModelId
 from linecore.line import Line
 from linecore.testing import Images, make_line
-from linecore_models.preprocessing import read_image
+from linecore_models.bundle import load_bundle, write_manifest
+from linecore_models.preprocessing import Preprocessing, read_image
 from linecore_plugins.gradcam import GradcamExplainer
+from linecore_plugins.gradient import GradientMaps
 from linecore_plugins.keras import KerasClassifier
 from linecore_plugins.tflite import TfliteClassifier
 from tests.bundles import LABELS, spot
@@ -169,6 +172,18 @@ def test_any_keras_file_can_explain(tmp_path: Path, channels: int) -> None:
     explanation = explainer.explain(frame, says)
     assert explanation is not None
     assert explanation.heatmap.shape == frame.image.shape
+
+
+@pytest.mark.parametrize(("evenness", "named"), [(0.5, "model.keras"), (0.0, "model.keras"), (0.5, "alone.keras")])
+def test_a_bundles_own_keras_file_sees_frames_as_the_bundle_says(
+    tiny_bundle: Path, tmp_path: Path, evenness: float, named: str
+) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / "copy")
+    write_manifest(copy, load_bundle(copy).manifest.model_copy(update={"even_contrast": evenness}))
+    shutil.copy(copy / "model.keras", copy / "alone.keras")
+    maps = GradientMaps(str(copy / named), None, tmp_path)
+    of_bundle = load_bundle(copy).manifest.preprocessing
+    assert maps._preprocessing == (of_bundle if named == "model.keras" else Preprocessing(of_bundle.size, "linear"))
 
 
 def test_a_bundle_does_not_explain_what_another_model_says(tiny_bundle: Path) -> None:

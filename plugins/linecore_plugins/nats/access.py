@@ -41,6 +41,9 @@ class ServerOptions(AccessOptions):
         repr=False,
         description="address of the server: nats://HOST:PORT, or tls://HOST:PORT; several of a cluster with commas",
     )
+    allow_plaintext: bool = Field(
+        False, description="reach another computer without TLS; whoever is on the network reads and changes the frames"
+    )
     token: str | None = Field(None, repr=False, description="token to log in with; take it from ${NAME}")
     credentials: LinePath | None = Field(None, description="a .creds file: JWT and nkey of a user")
     nkey: LinePath | None = Field(None, description="file with the seed of an nkey")

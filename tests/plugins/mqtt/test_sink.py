@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from linecore.alarms import Alarm, AlarmState, Priority
+from linecore.events import ConfigChanged
 from linecore.inspection import Decision
 from linecore.log import STARTED, LogEntry
 from linecore.messages import inspection_message
-from linecore.testing import PATIENCE_S, Recorder, make_line, run
+from linecore.testing import PATIENCE_S, Always, Images, Recorder, grey, make_line, run
+from linecore_plugins.mqtt.stats import LineStats
 from tests.plugins.inspections import inspection
 from tests.plugins.mqtt.brokers import private_broker, standing, subscribed
 from tests.plugins.mqtt.lines import frame_ids, line_of, sink
@@ -90,15 +92,18 @@ def test_what_was_counted_stands_there_and_adds_up(broker: str, site: str, tmp_p
     assert kept["verdicts_since"] <= kept["started_at"]
 
 
-def test_counts_are_published_again_only_where_something_was_counted(broker: str, site: str, tmp_path: Path) -> None:
-    line = line_of(sink(broker, site, stats_s=0.02), tmp_path, 0, alarms=False)
-    with subscribed(broker, f"{ROOT}/{site}/+/+/stats") as heard:
-        line.start()
-        heard.wait_for(lambda: bool(heard.got))
-        time.sleep(0.3)  # what would be fifteen publications
-        line.stop()
-        heard.pass_on()
-    assert len(heard.payloads("/stats")) < 6  # at the start, at the end, and what the journal held in between
+def test_counts_that_stand_still_are_the_same_message_and_a_reload_begins_them_again(tmp_path: Path) -> None:
+    line = make_line({"left": Images([grey(0), grey(1)]), "judge": Always("bad"), "sink": Recorder()}, folder=tmp_path)
+    stats = LineStats(line)
+    run(line)
+    first = stats.body()
+    assert stats.body() == first
+    assert (first["decisions"], first["labels"]) == ({"FAIL": 2}, {"bad": 2})
+    line.bus.publish(ConfigChanged(line.name, line.clock.now(), "a", "b", ("decision.min_confidence: 0.8 -> 0.95",)))
+    again = stats.body()
+    assert (again["decisions"], again["labels"], again["recorded"]) == ({}, {}, 2)
+    assert str(again["verdicts_since"]) >= str(first["counted_at"])
+    stats.close()
 
 
 def test_a_line_that_is_checked_is_not_available(broker: str, site: str, tmp_path: Path) -> None:
