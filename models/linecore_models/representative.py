@@ -25,8 +25,8 @@ MEASURED = {
 """Conditions under which a file is compared with the Keras model too: rounding hurts most where contrast is low."""
 
 
-SETTLING = 600
-"""Training frames that show a rounded network what it used to say."""
+SETTLING = 3000
+"""Training frames, at most, that show a rounded network what it used to say; with 600 of them it forgot more."""
 
 
 def representative_frames(

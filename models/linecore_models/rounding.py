@@ -18,7 +18,7 @@ from linecore.inspection import FloatArray, Image
 from linecore_models.answers import keras_outputs
 
 STEPS = 127
-EPOCHS = 4
+EPOCHS = 6
 RATE = 1e-3
 BATCH = 30
 
