@@ -39,8 +39,7 @@ class Row:
 
 def headline(found: Measurements, drawn: Measurements) -> Iterator[Row]:
     """Yield what the model was made to reach, from its figures on real steel and on *drawn* frames."""
-    asked = f", {found.thresholds.chosen.min_confidence:g}" if found.thresholds else ""
-    below = f"... where a person looks below min_confidence{asked}"
+    below = "... where a person looks below the bundle's min_confidence"
     right = Proportion.of(found.metrics.correct, found.metrics.of)
     yield _least("six-class accuracy, clean", right.share, 0.997, k_of_n(right))
     if stress := found.stress:
