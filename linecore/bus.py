@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from linecore.events import Event
 from linecore.health import Call
+from linecore.turns import own_work
 
 E = TypeVar("E", bound=Event)
 logger = logging.getLogger(__name__)
@@ -53,7 +54,11 @@ class Bus:
         return sorted(calls, key=lambda call: -call.seconds)
 
     def publish(self, event: Event) -> None:
-        """Tell everybody who asked; never raises."""
+        """Tell everybody who asked; never raises, but in a plugin whose turn is over."""
+        with own_work():
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
         for event_type in type(event).__mro__:
             for handler in self._handlers.get(event_type, ()):
                 call = (get_ident(), f"{handler.__name__} of {type(event).__name__}")

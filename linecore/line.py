@@ -44,7 +44,7 @@ from linecore.roster import Roster
 from linecore.setup import Setup
 from linecore.sources import Sources
 from linecore.state import journal_path, state_folder
-from linecore.turns import TurnEnded
+from linecore.turns import TurnEnded, own_work
 from linecore.watch import Watch
 from linecore.workers import Unwatched, Workers
 
@@ -206,7 +206,8 @@ class Line:
         detail: Mapping[str, str | int | float | None] | None = None,
     ) -> None:
         """Write an entry of *plugin* into the line's log, which the history keeps: a few words, and one sentence."""
-        self.dispatch.logbook.write(kind, message, self.plugin_name(plugin), detail)
+        with own_work():
+            self.dispatch.logbook.write(kind, message, self.plugin_name(plugin), detail)
 
     # The way of a frame
 
@@ -516,8 +517,9 @@ class Line:
     def _plugin_failed(self, name: str, hook: str, error: BaseException) -> None:
         # A domain error says it all in its sentence; anything else is a bug, whose traceback is wanted.
         traceback = None if isinstance(error, LinecoreError) else error
-        logger.error("plugin %s failed in %s: %s", name, hook, error, exc_info=traceback)
-        self.bus.publish(PluginFailed(name, hook, self.hide(f"{type(error).__name__}: {error}")))
+        with own_work():
+            logger.error("plugin %s failed in %s: %s", name, hook, error, exc_info=traceback)
+            self.bus.publish(PluginFailed(name, hook, self.hide(f"{type(error).__name__}: {error}")))
 
 
 def workers_of(settings: LineSettings) -> int:

@@ -19,6 +19,7 @@ from linecore.log import LogEntry
 from linecore.packing import Kind
 from linecore.plugins import HOOKS
 from linecore.sink import HOOK_OF
+from linecore.turns import own_work, plugin_call
 from linecore.validation import did_you_mean
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Roster:
         caller = self._callers[hook].get(name)
         if caller is None:
             return None
-        with self._health[name].calling(hook):
+        with own_work(), self._health[name].calling(hook), plugin_call():
             answer: object = caller(**arguments)
         if caller.spec is not None and caller.spec.opts["firstresult"]:
             return answer

@@ -1,11 +1,16 @@
-"""Turns: calls into a plugin that end in time, whether the plugin returns or not."""
+"""Turns: calls into a plugin that end in time, whether the plugin returns or not.
+
+What is raised in a thread from outside comes between any two of its steps, also where the thread has just taken a lock,
+which nobody would give back then. So it is raised in a plugin's call alone: :func:`plugin_call` says where one begins
+and ends, and :func:`own_work` where the plugin has called the line in the meantime.
+"""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Condition, Event, Lock, Thread, current_thread, get_ident, main_thread
+from threading import Condition, Event, Lock, Thread, current_thread, get_ident, local, main_thread
 
 LEFT_BEHIND = 3
 """Calls of one plugin that may hang at once. A sink that never returns would otherwise take a thread with each try."""
@@ -19,18 +24,91 @@ class TurnTimeoutError(Exception):
     """A plugin has not returned in time, and its turn is over."""
 
 
-def end_turn(thread: Thread) -> None:
-    """Raise :class:`TurnEnded` in *thread*, as soon as it runs Python again.
+class Turn:
+    """A thread's turn to call plugins, which another thread may end."""
 
-    It ends a loop, a chain of short waits, a retry: what hangs in one call of C stays there until that call returns.
+    def __init__(self) -> None:
+        # Taken by `with` alone, for CPython raises nothing between the taking of such a lock and the block. A Condition
+        # takes its lock in Python, where what is raised leaves it taken.
+        self._lock = Lock()
+        self._thread = 0
+        self._inside = False
+        self._over = False
+
+    def begin(self) -> None:
+        """Make it the turn of the thread that calls this."""
+        self._thread = get_ident()
+        _this_thread.turn = self
+
+    def end(self) -> None:
+        """Raise :class:`TurnEnded` in the plugin's call, as soon as it runs Python again; else with the next call.
+
+        It ends a loop, a chain of short waits, a retry: what hangs in one call of C stays until that call returns.
+        """
+        with self._lock:
+            if self._inside and not self._over:
+                _raise_in(self._thread, TurnEnded)
+            self._over = True
+
+    def go(self, inside: bool) -> bool:
+        """Go into a plugin's call or out of it; return where the thread was.
+
+        Raises:
+            TurnEnded: a plugin's call begins or is over, and so is the turn.
+        """
+        with self._lock:
+            before, self._inside = self._inside, inside
+            over = self._over
+        if before and not inside:
+            _raise_in(self._thread, None)  # it may not have come yet; it comes below
+        if over and (before or inside):
+            raise TurnEnded
+        return before
+
+
+class _Gate:
+    """The way into a plugin's call, or out of it for a while."""
+
+    def __init__(self, inside: bool) -> None:
+        self._inside = inside
+        self._before = False
+        self._turn: Turn | None = getattr(_this_thread, "turn", None)
+
+    def __enter__(self) -> None:
+        if self._turn is not None:
+            self._before = self._turn.go(self._inside)
+
+    def __exit__(self, *_: object) -> None:
+        if self._turn is not None:
+            self._turn.go(self._before)
+
+
+_this_thread = local()
+
+
+def plugin_call() -> _Gate:
+    """Return the context of a plugin's call, which ends with its turn, where this thread has one.
+
+    Raises:
+        TurnEnded: on the way in or out, where the turn is over.
     """
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(TurnEnded))
+    return _Gate(inside=True)
 
 
-def let_off() -> None:
-    """Take back a :class:`TurnEnded` that has not been raised yet in this thread, which is about to end by itself."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(get_ident()), None)
+def own_work() -> _Gate:
+    """Return the context of what the line does itself, also for a plugin that calls it: nothing is raised in it.
+
+    Raises:
+        TurnEnded: on the way in from a plugin and back to it, where the turn is over.
+    """
+    return _Gate(inside=False)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Have CPython raise *error* in a thread before its next step, or nothing any more."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
+    )
 
 
 def is_from_user(error: BaseException) -> bool:
@@ -48,11 +126,21 @@ class _Call:
 
     def run(self) -> None:
         try:
-            self._function()
+            with plugin_call():
+                self._function()
         except BaseException as error:
             self.error = error
         finally:
             self.done.set()
+
+
+class _Hand:
+    """A thread that makes calls, and its turn."""
+
+    def __init__(self, name: str, work: Callable[[_Hand], None]) -> None:
+        self.calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self.turn = Turn()
+        Thread(target=work, args=(self,), name=name, daemon=True).start()
 
 
 class Turns:
@@ -65,9 +153,8 @@ class Turns:
         self._name = name
         self._lock = Lock()
         self._returned = Condition(self._lock)
-        self._behind: set[SimpleQueue[_Call | None]] = set()  # of threads that hang in a call whose turn is over
-        self._calls: SimpleQueue[_Call | None] | None = None
-        self._thread: Thread | None = None
+        self._behind: set[_Hand] = set()  # that hang in a call whose turn is over
+        self._hand: _Hand | None = None
 
     @property
     def left_behind(self) -> int:
@@ -85,53 +172,35 @@ class Turns:
         with self._returned:
             if not self._returned.wait_for(lambda: len(self._behind) < LEFT_BEHIND, timeout_s):
                 raise TurnTimeoutError(f"{LEFT_BEHIND} earlier calls have not returned yet")
-        if self._calls is None:
-            self._begin()
-        assert self._calls is not None and self._thread is not None
+        hand = self._hand = self._hand or _Hand(self._name, self._work)
         call = _Call(function)
-        self._calls.put(call)
-        if not call.done.wait(timeout_s) and not self._is_done_at_last(call):
+        hand.calls.put(call)
+        if not call.done.wait(timeout_s) and not self._is_done_at_last(call, hand):
             raise TurnTimeoutError(f"it has not returned for {timeout_s:g} s")
         if call.error is not None:
             raise call.error
 
     def close(self) -> None:
         """Let the thread go; one that hangs is left behind."""
-        if self._calls is not None:
-            self._calls.put(None)
-            self._calls = self._thread = None
+        if self._hand is not None:
+            self._hand.calls.put(None)
+            self._hand = None
 
-    def _is_done_at_last(self, call: _Call) -> bool:
+    def _is_done_at_last(self, call: _Call, hand: _Hand) -> bool:
         """Leave a call behind, unless it has returned in this very moment."""
         with self._lock:
             if call.done.is_set():
                 return True
-            calls, thread = self._calls, self._thread
-            self._calls = self._thread = None
-            assert calls is not None and thread is not None
-            self._behind.add(calls)
-            calls.put(None)
-            end_turn(thread)
+            self._hand = None
+            self._behind.add(hand)
+            hand.turn.end()
+            hand.calls.put(None)
         return False
 
-    def _begin(self) -> None:
-        calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._calls = calls
-        self._thread = Thread(target=self._work, args=(calls,), name=self._name, daemon=True)
-        self._thread.start()
-
-    def _work(self, calls: SimpleQueue[_Call | None]) -> None:
-        try:
-            try:
-                while (call := calls.get()) is not None:
-                    call.run()
-            finally:
-                self._has_returned(calls)
-        except TurnEnded:  # it came when the call had just returned; it comes once
-            self._has_returned(calls)
-
-    def _has_returned(self, calls: SimpleQueue[_Call | None]) -> None:
+    def _work(self, hand: _Hand) -> None:
+        hand.turn.begin()
+        while (call := hand.calls.get()) is not None:
+            call.run()
         with self._returned:
-            self._behind.discard(calls)
+            self._behind.discard(hand)
             self._returned.notify_all()
-        let_off()

@@ -9,7 +9,7 @@ from threading import Lock, Thread
 
 from linecore.clock import Clock
 from linecore.intake import Arrival, Intake
-from linecore.turns import TurnEnded, end_turn, let_off
+from linecore.turns import Turn, TurnEnded
 
 Unwatched = Callable[[], AbstractContextManager[None]]
 """What a worker does inside is the line's own work, and may take its time."""
@@ -24,6 +24,7 @@ class _Worker:
     arrival: Arrival | None = None
     since: float = 0.0
     left_behind: bool = False
+    turn: Turn = field(default_factory=Turn)
     lock: Lock = field(default_factory=Lock)
 
     def busy_with(self, arrival: Arrival | None, now: float) -> None:
@@ -106,7 +107,7 @@ class Workers:
                 if arrival is None or worker.left_behind or now - since < self.timeout_s:
                     continue
                 worker.left_behind = True
-                end_turn(worker.thread)
+                worker.turn.end()
             self._stuck(arrival, now - since)
         with self._lock:
             # Also those that could not be replaced while too many hung.
@@ -137,12 +138,12 @@ class Workers:
         worker.thread.start()
 
     def _work(self, worker: _Worker) -> None:
+        worker.turn.begin()
         try:
-            try:
-                self._take_turns(worker)
-            finally:
-                self._forget(worker)
-        except TurnEnded:  # another worker has the place; it may have come late, and it comes once
+            self._take_turns(worker)
+        except TurnEnded:
+            pass  # another worker has the place
+        finally:
             self._forget(worker)
 
     def _take_turns(self, worker: _Worker) -> None:
@@ -161,7 +162,6 @@ class Workers:
         with self._lock:
             if worker in self._workers:
                 self._workers.remove(worker)
-        let_off()
 
     def _is_one_too_many(self, worker: _Worker) -> bool:
         with self._lock:

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Thread, Timer
 from types import FrameType
+from typing import TextIO
 
 import click
 
@@ -27,6 +28,7 @@ from linecore.reload import reload_line
 from linecore.secrets import HidingFormatter
 from linecore.state import sole_server
 from linecore.status import status_of
+from linecore.turns import own_work
 
 LOOK_EVERY_S = 0.1
 SLOW_START_S = 20.0
@@ -186,13 +188,22 @@ def _stop(lines: Sequence[Line]) -> bool:
     return complete
 
 
+class LogHandler(logging.StreamHandler[TextIO]):
+    """Writes to stderr; a plugin whose turn ends while it logs must not keep the lock that all others log with."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record."""
+        with own_work():
+            return super().handle(record)
+
+
 def _log_without_secrets(lines: Sequence[Line]) -> None:
     def hide(text: str) -> str:
         for line in lines:  # a line's secrets change with its file
             text = line.hide(text)
         return text
 
-    handler = logging.StreamHandler()
+    handler = LogHandler()
     handler.setFormatter(HidingFormatter(hide, "%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import select
 import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Event as Flag
 
 import pytest
 
+from linecore.bus import Bus
+from linecore.commands.serve import LogHandler
+from linecore.events import SourceExhausted
 from linecore.testing import PATIENCE_S
-from linecore.turns import LEFT_BEHIND, Turns, TurnTimeoutError
+from linecore.turns import LEFT_BEHIND, Turn, TurnEnded, Turns, TurnTimeoutError, own_work, plugin_call
 
 
 def wait_until_none_is_behind(turns: Turns) -> None:
@@ -102,3 +108,122 @@ def test_a_call_that_returns_in_the_moment_its_turn_ends_leaves_no_place_taken()
     finally:
         sys.setswitchinterval(before)
         turns.close()
+
+
+class Played:
+    """A turn whose thread does *work* and is then asked how it went."""
+
+    def __init__(self, work: Callable[[Played], None]) -> None:
+        self.turn, self.begun, self.ended = Turn(), Flag(), Flag()
+        self.said: list[str] = []
+        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
+        self._thread.start()
+        assert self.begun.wait(PATIENCE_S)
+        self.turn.end()
+        self.ended.set()
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive()
+
+    def wait_in_python(self) -> None:
+        """Say that it has begun, and run until its turn is over: at each step something could be raised."""
+        self.begun.set()
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.ended.is_set():
+            assert time.monotonic() < deadline
+        for _ in range(1000):
+            pass
+
+    def _run(self, work: Callable[[Played], None]) -> None:
+        self.turn.begin()
+        try:
+            work(self)
+        except TurnEnded:
+            self.said.append("ended")
+
+
+def test_nothing_is_raised_in_what_the_line_does_itself_between_two_calls() -> None:
+    def work(played: Played) -> None:
+        with plugin_call():
+            played.said.append("called")
+        played.wait_in_python()
+        played.said.append("done")
+        with plugin_call():
+            played.said.append("called again")
+
+    assert Played(work).said == ["called", "done", "ended"]
+
+
+def test_nothing_is_raised_in_what_the_line_does_for_a_plugin_until_it_goes_back_there() -> None:
+    changed = threading.Condition()
+
+    def work(played: Played) -> None:
+        with plugin_call():
+            with own_work(), changed:
+                played.wait_in_python()
+                played.said.append("done")
+            played.said.append("back in the plugin")
+
+    assert Played(work).said == ["done", "ended"]
+    assert changed.acquire(timeout=PATIENCE_S)
+
+
+def published(work: Callable[[], None]) -> None:
+    bus = Bus()
+    bus.subscribe(SourceExhausted, lambda _: work())
+    bus.publish(SourceExhausted("belt"))
+
+
+def logged(work: Callable[[], None]) -> None:
+    class Writes(LogHandler):
+        def emit(self, record: logging.LogRecord) -> None:
+            work()
+
+    logger = logging.Logger("plugin")
+    logger.addHandler(Writes())
+    logger.warning("the lamp is dim")
+
+
+@pytest.mark.parametrize("call_the_line", [published, logged])
+def test_a_plugin_that_publishes_or_logs_when_its_turn_ends_has_told_all(
+    call_the_line: Callable[[Callable[[], None]], None],
+) -> None:
+    def work(played: Played) -> None:
+        def told() -> None:
+            played.wait_in_python()
+            played.said.append("told")
+
+        with plugin_call():
+            call_the_line(told)
+            played.said.append("back in the plugin")
+
+    assert Played(work).said == ["told", "ended"]
+
+
+def test_a_plugin_that_swallows_the_end_of_its_turn_does_not_get_another() -> None:
+    def work(played: Played) -> None:
+        with plugin_call():
+            try:
+                played.wait_in_python()
+            except TurnEnded:
+                played.said.append("swallowed")
+
+    assert Played(work).said == ["swallowed", "ended"]
+
+
+def test_a_turn_that_ends_twice_is_raised_once() -> None:
+    def work(played: Played) -> None:
+        with plugin_call():
+            try:
+                played.wait_in_python()
+            finally:
+                played.turn.end()
+                for _ in range(1000):
+                    pass
+                played.said.append("tidied up")
+
+    assert Played(work).said == ["tidied up", "ended"]
+
+
+def test_a_thread_without_a_turn_calls_as_it_likes() -> None:
+    with plugin_call(), own_work(), plugin_call():
+        pass
