@@ -174,15 +174,16 @@ def add_novelty(folder: Path) -> Path:
     """Give the tiny bundle in *folder* novelty statistics: it knows a large spot beside a small one of the other."""
     from linecore_models.answers import open_runner
     from linecore_models.bundle import load_bundle
+    from linecore_models.novelty import Looks
     from linecore_models.novelty_fit import fit_novelty
     from linecore_models.preprocessing import Preprocessing
 
     bundle = load_bundle(folder)
     frames = [two_spots(*values, side) for values in ((0, 255), (255, 0)) for side in range(4, 14)]
     squares = Preprocessing(SIZE).squares(frames)
-    embeddings = open_runner(bundle, "float32", threads=1)(squares).embedding
+    looks = Looks.of(open_runner(bundle, "float32", threads=1)(squares).embedding, squares)
     path = folder / "novelty.npz"
-    fit_novelty(embeddings, np.repeat([0, 1], len(frames) // 2), embeddings).write(path)
+    fit_novelty(looks, np.repeat([0, 1], len(frames) // 2), looks).write(path)
     file = NoveltyFile(
         file=path.name,
         sha256=sha256_of(path),

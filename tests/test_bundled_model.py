@@ -12,6 +12,7 @@ import pytest
 from linecore_models.answers import open_runner
 from linecore_models.bundle import find_bundle, load_bundle
 from linecore_models.dataset import read_folders
+from linecore_models.novelty import Looks
 from linecore_models.parts import of_part
 from linecore_models.stress import CONDITIONS, stress_table
 from linecore_models.textures import checkers, draw_textures, text
@@ -107,7 +108,7 @@ def test_it_notices_what_is_no_steel() -> None:
     boards = draw_textures({"checkers": checkers, "text": text}, 20, 200, np.random.default_rng(3))
     for images in boards.values():
         squares = manifest.preprocessing.squares(images)
-        assert (novelty(ask(squares).embedding) > manifest.max_novelty).mean() >= 0.95
+        assert (novelty(Looks.of(ask(squares).embedding, squares)) > manifest.max_novelty).mean() >= 0.95
 
 
 def test_real_steel_gets_the_label_that_the_keras_model_gives(

@@ -34,6 +34,14 @@ class Answers:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def joined(self, other: Answers) -> Answers:
+        """Return what is said of these images and then of those."""
+        return Answers(
+            np.concatenate([self.scores, other.scores]),
+            np.concatenate([self.class_maps, other.class_maps]),
+            np.concatenate([self.embedding, other.embedding]),
+        )
+
 
 Ask = Callable[[Image], Answers]
 """Answers the images that it is given: uint8, N x size x size, preprocessed."""

@@ -100,7 +100,7 @@ def evaluate_bundle(
     novelty = None
     if surfaces:
         watch("other surfaces", 0, 1)
-        novelty, exhibits = measure_novelty(bundle, exhibits, surfaces, ask)
+        novelty, exhibits = measure_novelty(bundle, exhibits, squares, surfaces, ask)
     stress = None
     if inquiry.stress:
         table = stress_table(chosen, ask, manifest, watch=lambda done, of: watch("line conditions", done, of))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from linecore.errors import ConfigError
+from linecore.inspection import Image
 from linecore.text import natural
 from linecore_models.answers import Answers, Ask
 from linecore_models.bundle import Bundle
@@ -17,9 +20,23 @@ from linecore_models.dataset import IMAGE_SUFFIXES, LabelledImage, load_squares
 from linecore_models.exhibits import Exhibits
 from linecore_models.manifest import Manifest
 from linecore_models.measurements import Novel, Novelty, Proportion
+from linecore_models.novelty import Looks
 from linecore_models.separation import separation_of
 
 BY_CONFIDENCE = "1 - confidence, for the bundle holds no statistics of novelty"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    answers: Answers
+    looks: Looks
+
+    @classmethod
+    def of(cls, answers: Answers, squares: Image) -> Self:
+        return cls(answers, Looks.of(answers.embedding, squares))
+
+    def joined(self, other: Self) -> Self:
+        return type(self)(self.answers.joined(other.answers), self.looks.joined(other.looks))
 
 
 def read_others(folder: Path) -> tuple[LabelledImage, ...]:
@@ -40,9 +57,11 @@ def read_others(folder: Path) -> tuple[LabelledImage, ...]:
 
 
 def measure_novelty(
-    bundle: Bundle, exhibits: Exhibits, surfaces: Sequence[tuple[LabelledImage, ...]], ask: Ask
+    bundle: Bundle, exhibits: Exhibits, squares: Image, surfaces: Sequence[tuple[LabelledImage, ...]], ask: Ask
 ) -> tuple[Novelty, Exhibits]:
     """Compare the evaluated frames with images of other *surfaces*; return the exhibits with their distances, too.
+
+    *squares* are the evaluated frames as the model sees them.
 
     Where the bundle measures no novelty, the lack of confidence stands in for it.
 
@@ -53,48 +72,45 @@ def measure_novelty(
     manifest = bundle.manifest
     statistics = bundle.novelty()
 
-    def distances(answers: Answers) -> Floats:
+    def distances(seen: _Seen) -> Floats:
         if statistics is None:
-            return np.asarray(1 - answers.scores.max(axis=1), np.float64)
-        return statistics.distances(answers.embedding)
+            return np.asarray(1 - seen.answers.scores.max(axis=1), np.float64)
+        return statistics.distances(seen.looks)
 
-    def called(answers: Answers) -> Proportion | None:
+    def called(seen: _Seen) -> Proportion | None:
         if statistics is None or manifest.max_novelty is None:
             return None
-        return Proportion.of(int((statistics(answers.embedding) > manifest.max_novelty).sum()), len(answers))
+        return Proportion.of(int((statistics(seen.looks) > manifest.max_novelty).sum()), len(seen.looks))
 
-    known = distances(exhibits.answers)
-    found: dict[str, Answers] = {}
+    evaluated = _Seen.of(exhibits.answers, squares)
+    known = distances(evaluated)
+    found: dict[str, _Seen] = {}
     for number, images in enumerate(surfaces, 1):
         name = images[0].source if images[0].source not in found else f"{images[0].source} ({number})"
-        found[name] = ask(load_squares(images, manifest.preprocessing))
-    others = {name: distances(answers) for name, answers in found.items()}
-    together = Answers(
-        *(
-            np.concatenate([getattr(answers, output) for answers in found.values()])
-            for output in ("scores", "class_maps", "embedding")
-        )
-    )
+        others = load_squares(images, manifest.preprocessing)
+        found[name] = _Seen.of(ask(others), others)
 
-    def novel(name: str, answers: Answers) -> Novel:
-        apart = separation_of(known, distances(answers))
+    def novel(name: str, seen: _Seen) -> Novel:
+        apart = separation_of(known, distances(seen))
         return Novel(
             folder=name,
-            frames=len(answers),
+            frames=len(seen.looks),
             auroc=apart.auroc,
             false_positives=Proportion.of(apart.false_alarms, apart.known),
-            caught=called(answers),
-            passed=_passed(answers, manifest),
+            caught=called(seen),
+            passed=_passed(seen.answers, manifest),
         )
 
     section = Novelty(
         method=manifest.novelty.method if manifest.novelty else BY_CONFIDENCE,
-        folders=tuple(novel(name, answers) for name, answers in found.items()),
-        together=novel("all together", together),
+        folders=tuple(novel(name, seen) for name, seen in found.items()),
+        together=novel("all together", reduce(_Seen.joined, found.values())),
         threshold=manifest.max_novelty if statistics else None,
-        known_called_novel=called(exhibits.answers),
+        known_called_novel=called(evaluated),
     )
-    return section, replace(exhibits, known_distances=known, other_distances=others)
+    return section, replace(
+        exhibits, known_distances=known, other_distances={name: distances(seen) for name, seen in found.items()}
+    )
 
 
 def _passed(answers: Answers, manifest: Manifest) -> Proportion | None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from linecore.inspection import FloatArray
 from linecore_models.novelty import of_length_one
-from linecore_models.novelty_fit import whitening
+from linecore_models.novelty_fit import SHRINKAGE, whitening
 from linecore_models.separation import Separation, separation_of
 
 Floats = npt.NDArray[np.float64]
@@ -73,7 +73,9 @@ def mahalanobis(view: View, *, relative: bool = False) -> Learn:
         labels, of_frame = np.unique(truth, return_inverse=True)
         means = np.stack([features[truth == label].mean(axis=0) for label in labels])
         middle = features.mean(axis=0)
-        within, overall = whitening(features - means[of_frame]), whitening(features - middle)
+        within, overall = (
+            whitening(deviations, SHRINKAGE) for deviations in (features - means[of_frame], features - middle)
+        )
 
         def measure(seen: Seen) -> Floats:
             looks = view(seen.embedding.astype(np.float64))
@@ -126,7 +128,10 @@ def _rooted(embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 
 
 KEPT = "Mahalanobis, length 1"
-"""What :mod:`linecore_models.novelty` measures."""
+"""What :mod:`linecore_models.novelty` measures, beside spectra."""
+
+SERVED = f"{KEPT}; spectrum"
+"""All that it measures."""
 
 METHODS: Mapping[str, Learn] = {
     "least confidence": least_confidence,

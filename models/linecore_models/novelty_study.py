@@ -17,9 +17,11 @@ from linecore_models.box_files import with_boxes
 from linecore_models.bundle import find_bundle, load_bundle
 from linecore_models.dataset import read_folders
 from linecore_models.good_steel import with_good_steel
-from linecore_models.novelty_methods import KEPT, Seen, compare
+from linecore_models.novelty import Looks
+from linecore_models.novelty_fit import fit_novelty
+from linecore_models.novelty_methods import SERVED, Seen, compare
 from linecore_models.parts import division_of
-from linecore_models.separation import Separation
+from linecore_models.separation import Separation, separation_of
 from linecore_models.stress import looks
 from linecore_models.textures import CHOOSING, draw_textures
 from linecore_models.trust import TEXTURE_SIDE, TEXTURES, drawn_to_teach
@@ -33,7 +35,7 @@ def study_table(found: Mapping[str, Mapping[str, Separation]]) -> Table:
     for method, families in sorted(found.items(), key=lambda item: -_mean(item[1])):
         family, worst = min(families.items(), key=lambda item: item[1].auroc)
         alarms = np.mean([one.false_positive_rate for one in families.values()])
-        name = f"[bold]{method}[/bold]" if method == KEPT else method
+        name = f"[bold]{method}[/bold]" if method == SERVED else method
         table.add_row(name, f"{_mean(families):.4f}", f"{worst.auroc:.4f}", family, f"{alarms:.1%}")
     return table
 
@@ -63,12 +65,18 @@ def study(data: tuple[Path, ...], boxes: tuple[Path, ...], model: str) -> None:
     squares, truth = looks(drawn_to_teach(division.train, manifest.split.seed), manifest, manifest.split.seed)
     known, _ = looks(division.validation, manifest, manifest.split.seed)
     textures = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
-    found = compare(
-        _seen(ask, squares, bias),
-        truth,
-        _seen(ask, known, bias),
-        {family: _seen(ask, manifest.preprocessing.squares(images), bias) for family, images in textures.items()},
+    novel = {family: manifest.preprocessing.squares(images) for family, images in textures.items()}
+    of_taught, of_known, *of_novel = (_seen(ask, frames, bias) for frames in (squares, known, *novel.values()))
+    found = compare(of_taught, truth, of_known, dict(zip(novel, of_novel, strict=True)))
+    taught_looks, known_looks, *novel_looks = (
+        Looks.of(seen.embedding, frames)
+        for seen, frames in zip((of_taught, of_known, *of_novel), (squares, known, *novel.values()), strict=True)
     )
+    served = fit_novelty(taught_looks, truth, known_looks)
+    found[SERVED] = {
+        family: separation_of(served.distances(known_looks), served.distances(seen))
+        for family, seen in zip(novel, novel_looks, strict=True)
+    }
     Console().print(study_table(found))
 
 

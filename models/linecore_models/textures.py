@@ -62,13 +62,20 @@ def constant(size: int, rng: np.random.Generator) -> Image:
 
 
 def static(size: int, rng: np.random.Generator) -> Image:
-    """Draw white noise, in grains of one to several pixels: a cable that is torn.
-
-    It is strong: weak noise on plain grey is good steel under a sensor's noise, which is known.
-    """
+    """Draw strong white noise, in grains of one to several pixels: a cable that is torn."""
     grains = max(2, round(size / rng.uniform(1, 4)))
     small = rng.random((grains, grains), np.float32)
     return _shaded(cv2.resize(small, (size, size), interpolation=cv2.INTER_NEAREST), rng, least=120)
+
+
+def darkness(size: int, rng: np.random.Generator) -> Image:
+    """Draw what a sensor sees where it sees nothing: even grey under its own noise, and under that of the light."""
+    levels = np.full((size, size), rng.uniform(0, 160))
+    if rng.random() < 0.5:
+        photons = rng.uniform(0.1, 2)  # for each level
+        levels = rng.poisson(levels * photons) / photons
+    levels += rng.normal(0, rng.uniform(1, 20), levels.shape)
+    return np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
 
 
 def blobs(size: int, rng: np.random.Generator) -> Image:
@@ -209,7 +216,7 @@ def text(size: int, rng: np.random.Generator) -> Image:
 CHOOSING: Mapping[str, Draw] = {
     draw.__name__: draw
     for draw in (
-        *(checkers, stripes, dots, gradient, constant, static, blobs, shapes, cells),
+        *(checkers, stripes, dots, gradient, constant, static, darkness, blobs, shapes, cells),
         *(strokes, grit, ripples, scales, smoke),
     )
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from linecore.inspection import FloatArray
+from linecore.inspection import Image
 from linecore_models.answers import Ask, Runner, open_runner
 from linecore_models.boxes import label_mask
 from linecore_models.bundle import Bundle, sha256_of
@@ -22,9 +22,9 @@ from linecore_models.dataset import LabelledImage, load_image, load_squares
 from linecore_models.division import Division
 from linecore_models.localisation import choose_threshold
 from linecore_models.manifest import Manifest, NoveltyFile
-from linecore_models.novelty import Novelty
+from linecore_models.novelty import Looks, Novelty
 from linecore_models.novelty_fit import fit_novelty
-from linecore_models.novelty_methods import KEPT
+from linecore_models.novelty_methods import SERVED
 from linecore_models.separation import separation_of
 from linecore_models.stress import looks
 from linecore_models.textures import CHOOSING, draw_textures
@@ -66,18 +66,18 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
         sure = tempered(answers.scores, temperature)
         thresholds = choose_thresholds(sure, truth, manifest.labels, manifest.pass_labels, Costs())
 
-    known, speaking = answers.embedding, set(full)
+    known, speaking = Looks.of(answers.embedding, squares), set(full)
     if helping := [image for image in division.validation if image not in speaking]:
-        known = np.concatenate([known, ask(looks(helping, manifest, seed)[0]).embedding])
+        known = known.joined(_seen(ask, looks(helping, manifest, seed)[0]))
     taught_squares, taught_truth = looks(drawn_to_teach(division.train, seed), manifest, seed)
-    statistics = fit_novelty(ask(taught_squares).embedding, taught_truth, known)
+    statistics = fit_novelty(_seen(ask, taught_squares), taught_truth, known)
     path = folder / NOVELTY_FILE
     statistics.write(path)
     novelty = NoveltyFile(
         file=path.name,
         sha256=sha256_of(path),
         bytes=path.stat().st_size,
-        method=KEPT,
+        method=SERVED,
         variant=None if runner == "keras" else runner,
         taught=len(taught_squares),
         known=len(known),
@@ -119,14 +119,16 @@ def drawn_to_teach(images: Sequence[LabelledImage], seed: int) -> list[LabelledI
     return [images[index] for index in sorted(chosen.tolist())]
 
 
-def _told_apart(statistics: Novelty, known: FloatArray, ask: Ask, manifest: Manifest) -> dict[str, float]:
+def _seen(ask: Ask, squares: Image) -> Looks:
+    return Looks.of(ask(squares).embedding, squares)
+
+
+def _told_apart(statistics: Novelty, known: Looks, ask: Ask, manifest: Manifest) -> dict[str, float]:
     """Return how well each family of drawn surfaces is told from the known frames."""
     distances = statistics.distances(known)
     drawn = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
     return {
-        family: separation_of(
-            distances, statistics.distances(ask(manifest.preprocessing.squares(images)).embedding)
-        ).auroc
+        family: separation_of(distances, statistics.distances(_seen(ask, manifest.preprocessing.squares(images)))).auroc
         for family, images in drawn.items()
     }
 

@@ -77,8 +77,9 @@ class KerasClassifier:
     @hookimpl
     def classify(self, frame: Frame) -> Classification:
         """Say what is on the frame."""
-        scores, class_maps, embedding = self._run(self._preprocessing(frame.image))
-        novelty = self._novelty.of_frame(embedding) if self._novelty else None
+        square = self._preprocessing(frame.image)
+        scores, class_maps, embedding = self._run(square)
+        novelty = self._novelty.of_frame(embedding, square) if self._novelty else None
         return classification(scores, class_maps, self._manifest, self._id, novelty=novelty)
 
     def _run(self, image: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -85,8 +85,9 @@ class TfliteClassifier:
     def classify(self, frame: Frame) -> Classification:
         """Say what is on the frame."""
         manifest = self._loaded.manifest
-        answer = self._session()(self._preprocessing(frame.image))
-        novelty = self._novelty.of_frame(answer.embedding) if self._novelty else None
+        square = self._preprocessing(frame.image)
+        answer = self._session()(square)
+        novelty = self._novelty.of_frame(answer.embedding, square) if self._novelty else None
         return classification(answer.scores, answer.class_maps, manifest, self._loaded.model, novelty=novelty)
 
     def _session(self) -> Session:

@@ -6,8 +6,10 @@ from scipy.special import logsumexp, softmax
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.neighbors import NearestNeighbors
 
+from linecore_models.novelty import Looks
 from linecore_models.novelty_fit import fit_novelty
 from linecore_models.novelty_methods import KEPT, METHODS, NEIGHBOURS, Seen, compare
+from linecore_models.spectrum import BANDS
 
 RNG = np.random.default_rng(0)
 FRAMES = 600
@@ -42,7 +44,7 @@ def test_neighbours_are_those_of_scikit_learn() -> None:
 
 
 def test_mahalanobis_is_that_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("linecore_models.novelty_fit.SHRINKAGE", 0)
+    monkeypatch.setattr("linecore_models.novelty_methods.SHRINKAGE", 0)
     some = Seen(seen(0).embedding[:, :5], LOGITS)
     one_label = np.zeros(FRAMES, np.int64)
     expected = EmpiricalCovariance().fit(some.embedding.astype(np.float64)).mahalanobis(some.embedding)
@@ -52,7 +54,10 @@ def test_mahalanobis_is_that_of_scikit_learn(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_kept_one_is_what_is_served() -> None:
     taught, asked = seen(0), seen(1, shift=2)
-    served = fit_novelty(taught.embedding, TRUTH, taught.embedding).distances(asked.embedding)
+    taught_looks, asked_looks = (
+        Looks(some.embedding, np.zeros((FRAMES, BANDS), np.float32)) for some in (taught, asked)
+    )
+    served = fit_novelty(taught_looks, TRUTH, taught_looks).distances(asked_looks)
     ratio = np.sqrt(METHODS[KEPT](taught, TRUTH)(asked)) / served
     np.testing.assert_allclose(ratio, ratio[0], rtol=0.01)
 

@@ -14,6 +14,7 @@ from linecore_models.bundle import load_bundle, write_manifest
 from linecore_models.dataset import LabelledImage, load_squares, read_folders
 from linecore_models.division import Division
 from linecore_models.manifest import Manifest
+from linecore_models.novelty import Looks
 from linecore_models.stress import LOOKS
 from linecore_models.textures import CHOOSING
 from linecore_models.trust import MAX_NOVELTY, in_full, with_trust
@@ -102,7 +103,7 @@ def test_what_is_trusted_can_be_served(trusted: Manifest, folder: Path, division
     assert novelty is not None
     squares = load_squares(division.validation, trusted.preprocessing)
     answers = bundle_answers(bundle, "int8", squares)
-    quantiles = novelty(answers.embedding)
+    quantiles = novelty(Looks.of(answers.embedding, squares))
     assert ((quantiles >= 0) & (quantiles <= 1)).all()
     assert answers.scores.sum(axis=1) == pytest.approx(1, abs=1e-5)
 

@@ -1,0 +1,54 @@
+"""How coarse what is on a picture is: its light, and what each octave of the rest holds.
+
+Noise holds little but in the finest octave, whatever its strength; a surface, however dim, holds more in the coarser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from linecore.inspection import FloatArray, Image
+
+OCTAVES = 5
+BANDS = 1 + OCTAVES
+
+LEAST_POWER = 0.01
+"""Grey levels squared: below that is what rounding to whole levels leaves."""
+
+
+def spectra(squares: Iterable[Image | FloatArray]) -> FloatArray:
+    """Return the logarithm of the root mean square of each band of *squares*: float32, N x BANDS.
+
+    The first band is the light: how far the polynomial of second degree that fits best is from even. The others are
+    octaves of what is left, the finest first: the levels of a Laplacian pyramid (Burt and Adelson 1983,
+    https://doi.org/10.1109/TCOM.1983.1095851). What a square is too small for is as empty as can be. *squares* are
+    size x size or size x size x 1, grey levels.
+    """
+    powers = np.array([_powers(np.asarray(square, np.float32).squeeze()) for square in squares], np.float32)
+    return np.asarray(0.5 * np.log(powers.reshape(-1, BANDS) + np.float32(LEAST_POWER)), np.float32)
+
+
+def _powers(square: FloatArray) -> list[float]:
+    basis = _light(len(square))
+    light = basis.T @ square.ravel()
+    levels = square - (basis @ light).reshape(square.shape)
+    powers = [float(np.square(light[1:]).sum()) / square.size]
+    while len(powers) < BANDS and len(levels) > 1:
+        coarser = np.asarray(cv2.pyrDown(levels), np.float32)
+        octave = levels - np.asarray(cv2.pyrUp(coarser, dstsize=levels.shape[::-1]), np.float32)
+        powers.append(cv2.norm(octave, cv2.NORM_L2SQR) / octave.size)
+        levels = coarser
+    return powers + [0.0] * (BANDS - len(powers))
+
+
+@lru_cache(maxsize=8)
+def _light(size: int) -> FloatArray:
+    """Return orthonormal polynomials of up to the second degree over a square: size * size x 6, the constant first."""
+    across, down = (axis.ravel() for axis in np.meshgrid(*2 * [np.linspace(-1, 1, size)]))
+    polynomials = [across**i * down**j for degree in range(3) for i in range(degree + 1) for j in (degree - i,)]
+    basis, _ = np.linalg.qr(np.stack(polynomials, axis=1))
+    return np.asarray(basis, np.float32)
