@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from linecore.events import Event
 from linecore.health import Call
-from linecore.turns import own_work
+from linecore.turns import handler_call, own_work
 
 E = TypeVar("E", bound=Event)
 logger = logging.getLogger(__name__)
@@ -25,15 +25,19 @@ class Bus:
     def __init__(self) -> None:
         self.failures = 0
         self._busy: dict[tuple[int, str], float] = {}  # thread and handler -> since when
-        self._handlers: dict[type[Event], tuple[Callable[[Event], None], ...]] = {}
+        self._handlers: dict[type[Event], tuple[Callable[[Event, bool], None], ...]] = {}
         self._lock = Lock()
 
-    def subscribe(self, event_type: type[E], handler: Callable[[E], None]) -> Callable[[], None]:
-        """Call *handler* with every event of *event_type*; the answer is a function that ends this."""
+    def subscribe(self, event_type: type[E], handler: Callable[[E], None], *, own: bool = False) -> Callable[[], None]:
+        """Call *handler* with every event of *event_type*; the answer is a function that ends this.
+
+        A handler that takes longer than a worker may is broken off, unless it is the line's *own*.
+        """
 
         # A wrapper of its own for each subscription, so that the same handler may subscribe twice and leave once.
-        def deliver(event: Event) -> None:
-            handler(event)  # type: ignore[arg-type]  # `publish` goes by the event's own type
+        def deliver(event: Event, breakable: bool) -> None:
+            with handler_call() if breakable and not own else own_work():
+                handler(event)  # type: ignore[arg-type]  # `publish` goes by the event's own type
 
         deliver.__name__ = f"the handler {getattr(handler, '__qualname__', type(handler).__name__)}"
         with self._lock:
@@ -55,16 +59,17 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         """Tell everybody who asked; never raises, but in a plugin whose turn is over."""
-        with own_work():
-            self._tell(event)
+        with own_work() as for_a_plugin:
+            # Where it is a plugin's turn that ends, no other plugin is broken off.
+            self._tell(event, breakable=not for_a_plugin)
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: Event, breakable: bool) -> None:
         for event_type in type(event).__mro__:
             for handler in self._handlers.get(event_type, ()):
                 call = (get_ident(), f"{handler.__name__} of {type(event).__name__}")
                 self._busy[call] = time.monotonic()
                 try:
-                    handler(event)
+                    handler(event, breakable)
                 except BaseException:  # a plugin that wants to exit, or was cancelled, must not take a thread along
                     with self._lock:
                         self.failures += 1

@@ -32,6 +32,7 @@ from linecore.journal_settings import JournalSettings
 from linecore.ledger import COUNTED_AS_RECORDED, Balance, balances
 from linecore.log import LogEntry
 from linecore.packing import INSPECTION, KINDS, Delivery, Kind, Packed, kind_of, name_of, pack, storable, weight_of
+from linecore.turns import own_work
 from linecore.waiting import Held, JournalLane, Waiting, packed, unpacked
 
 logger = logging.getLogger(__name__)
@@ -303,7 +304,7 @@ class Journal:
     @property
     def state(self) -> JournalState:
         """How it is now."""
-        with self._changed:
+        with own_work(), self._changed:
             now = self._clock.now().timestamp()
             oldest = max(0.0, now - self._oldest[1]) if self._oldest else 0.0
             return JournalState(self._entries, self._bytes, oldest, len(self._waiting), self._broken)

@@ -33,7 +33,7 @@ from linecore.journal import Journal
 from linecore.journal_file import DeadLetter
 from linecore.packing import ALARM, Delivery, Kind, kind_of, name_of, unpack, weight_of
 from linecore.sink import Sink, deliver, is_away, ready
-from linecore.turns import Turns, TurnTimeoutError
+from linecore.turns import Turns, TurnTimeoutError, own_work
 
 logger = logging.getLogger(__name__)
 
@@ -231,7 +231,7 @@ class Lane:
     def state(self) -> LaneState:
         """How the lane is now."""
         left_behind = self._turns.left_behind
-        with self._changed:
+        with own_work(), self._changed:
             waiting = self._owed
             state: State = "away" if self._is_away else "retrying" if self._attempt else "delivering"
             return LaneState(

@@ -216,7 +216,8 @@ class Line:
 
         The verdict is published before the heat map is made. Nothing is stored: that is for the sinks.
         """
-        return self._inspect(Arrival(frame, self.clock.monotonic() if captured is None else captured, frame.source))
+        with own_work():
+            return self._inspect(Arrival(frame, self.clock.monotonic() if captured is None else captured, frame.source))
 
     def _inspect(self, arrival: Arrival) -> Inspection:
         with self.setup as setup:
@@ -316,7 +317,8 @@ class Line:
     @property
     def idle(self) -> bool:
         """True where nothing is on its way any more, but to sinks that are away."""
-        return self.dispatch.idle
+        with own_work():
+            return self.dispatch.idle
 
     @property
     def broken_sources(self) -> tuple[str, ...]:
@@ -326,12 +328,14 @@ class Line:
     @property
     def undelivered(self) -> dict[str, int]:
         """How many deliveries each sink has lost: they did not fit, failed, or were beyond the journal's limits."""
-        return self.dispatch.undelivered
+        with own_work():
+            return self.dispatch.undelivered
 
     @property
     def left_for_later(self) -> dict[str, int]:
         """How many deliveries the journal keeps for each sink: the next start goes on with them."""
-        return self.dispatch.left_for_later
+        with own_work():
+            return self.dispatch.left_for_later
 
     @property
     def health(self) -> list[PluginHealth]:

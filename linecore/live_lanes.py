@@ -11,7 +11,7 @@ from linecore.events import DeliveriesDropped, SinkFailed, SinkRecovered, SinkSt
 from linecore.lanes import BATCH, LaneLimits, LaneState, State
 from linecore.packing import ALARM, Delivery, kind_of, weight_of
 from linecore.sink import Sink, deliver
-from linecore.turns import Turns, TurnTimeoutError
+from linecore.turns import Turns, TurnTimeoutError, own_work
 
 
 class LiveLane:
@@ -87,7 +87,7 @@ class LiveLane:
     def state(self) -> LaneState:
         """How the lane is now."""
         left_behind = self._turns.left_behind
-        with self._changed:
+        with own_work(), self._changed:
             word: State = "retrying" if self._attempt else "delivering" if self._queue else "idle"
             return LaneState(
                 self.name, word, len(self._queue), self.dropped, 0, self._attempt, self._error, left_behind

@@ -46,7 +46,7 @@ class Logbook:
 
     def follow(self, bus: Bus) -> Callable[[], None]:
         """Listen to a line's events; the answer ends this."""
-        return bus.subscribe(Event, self._heard)
+        return bus.subscribe(Event, self._heard, own=True)
 
     def entry(self, kind: str, message: str, source: str | None = None, detail: Detail | None = None) -> LogEntry:
         """Return an entry of this moment."""

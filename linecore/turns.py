@@ -8,6 +8,7 @@ and ends, and :func:`own_work` where the plugin has called the line in the meant
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Condition, Event, Lock, Thread, current_thread, get_ident, local, main_thread
@@ -50,18 +51,19 @@ class Turn:
                 _raise_in(self._thread, TurnEnded)
             self._over = True
 
-    def go(self, inside: bool) -> bool:
-        """Go into a plugin's call or out of it; return where the thread was.
+    def go(self, inside: bool, *, tells: bool = True) -> bool:
+        """Go into a plugin's call or out of it; return whether the thread was inside of one.
 
         Raises:
-            TurnEnded: a plugin's call begins or is over, and so is the turn.
+            TurnEnded: a plugin's call begins or is over, and so is the turn; not where it *tells* nothing, and not
+                while a plugin tidies up after it.
         """
         with self._lock:
             before, self._inside = self._inside, inside
             over = self._over
-        if before and not inside:
+        if over and before and not inside:
             _raise_in(self._thread, None)  # it may not have come yet; it comes below
-        if over and (before or inside):
+        if over and tells and (before or inside) and not isinstance(sys.exc_info()[1], TurnEnded):
             raise TurnEnded
         return before
 
@@ -69,18 +71,20 @@ class Turn:
 class _Gate:
     """The way into a plugin's call, or out of it for a while."""
 
-    def __init__(self, inside: bool) -> None:
+    def __init__(self, inside: bool, *, tells: bool = True) -> None:
         self._inside = inside
+        self._tells = tells
         self._before = False
         self._turn: Turn | None = getattr(_this_thread, "turn", None)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> bool:
         if self._turn is not None:
-            self._before = self._turn.go(self._inside)
+            self._before = self._turn.go(self._inside, tells=self._tells)
+        return self._before
 
     def __exit__(self, *_: object) -> None:
         if self._turn is not None:
-            self._turn.go(self._before)
+            self._turn.go(self._before, tells=self._tells)
 
 
 _this_thread = local()
@@ -95,8 +99,16 @@ def plugin_call() -> _Gate:
     return _Gate(inside=True)
 
 
+def handler_call() -> _Gate:
+    """Return the context of a handler's call: it ends with its turn, but is called also where the turn is over.
+
+    What an event tells must be told, and what else a thread does whose turn is over ends with its next plugin.
+    """
+    return _Gate(inside=True, tells=False)
+
+
 def own_work() -> _Gate:
-    """Return the context of what the line does itself, also for a plugin that calls it: nothing is raised in it.
+    """Return the context of what the line does itself: nothing is raised in it. It says whether a plugin called.
 
     Raises:
         TurnEnded: on the way in from a plugin and back to it, where the turn is over.

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from linecore.inspection import Image
 from linecore_models.answers import open_runner
 from linecore_models.bundle import find_bundle, load_bundle
+from linecore_models.conditions import gaussian_noise, light_ramp, shot_noise
 from linecore_models.dataset import read_folders
 from linecore_models.novelty import Looks
 from linecore_models.parts import of_part
@@ -109,6 +111,24 @@ def test_it_notices_what_is_no_steel() -> None:
     for images in boards.values():
         squares = manifest.preprocessing.squares(images)
         assert (novelty(Looks.of(ask(squares).embedding, squares)) > manifest.max_novelty).mean() >= 0.95
+
+
+def test_a_covered_lens_is_no_steel() -> None:
+    """What a sensor makes of nothing: its own noise and that of the little light that leaks in, from one side."""
+    bundle = load_bundle(find_bundle("neu", HERE))
+    novelty, manifest = bundle.novelty(), bundle.manifest
+    assert novelty is not None
+    assert manifest.max_novelty is not None
+    rng = np.random.default_rng(17)
+
+    def covered() -> Image:
+        dark = np.full((480, 640), rng.integers(8, 120), np.uint8)
+        lit = light_ramp(dark, rng.uniform(0, 40), rng.uniform(0, 360))
+        return gaussian_noise(shot_noise(lit, rng.uniform(60, 600), rng), rng.uniform(1, 12), rng)
+
+    squares = manifest.preprocessing.squares(covered() for _ in range(60))
+    embedding = open_runner(bundle, "int8", threads=1)(squares).embedding
+    assert (novelty(Looks.of(embedding, squares)) > manifest.max_novelty).mean() >= 0.95
 
 
 def test_real_steel_gets_the_label_that_the_keras_model_gives(

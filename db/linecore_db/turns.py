@@ -35,19 +35,26 @@ class Turn:
         if self._held is not None:
             return
         descriptor = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._wait(descriptor)
+            self._held = descriptor
+        except BaseException:  # also where a sink's turn ends here: it must not keep the file from all others
+            self._held = None
+            os.close(descriptor)
+            raise
+
+    def _wait(self, descriptor: int) -> None:
         until = time.monotonic() + WAIT_S
         while True:
             with suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._held = descriptor
                 return
             if time.monotonic() > until:
-                os.close(descriptor)
                 raise sqlite3.OperationalError("database is locked by another linecore")
             time.sleep(LOOK_S)
 
     def give_back(self) -> None:
         """Let the next one write."""
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)

@@ -77,7 +77,7 @@ class Spectrum:
     def beyond(self, bands: FloatArray) -> Distances:
         """Return how far frames are, in the unit of the embedding's distances, or 0 within the border: N."""
         distances = self.centres.distances(bands)
-        return np.where(distances > self.border, distances, 0.0)
+        return np.where(distances <= self.border, 0.0, distances)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ OCTAVES = 5
 BANDS = 1 + OCTAVES
 
 LEAST_POWER = 0.01
-"""Grey levels squared: below that is what rounding to whole levels leaves."""
+"""Grey levels squared, a tenth of a level: what is below is empty. Rounding to whole levels leaves eight times that."""
 
 
 def spectra(squares: Iterable[Image | FloatArray]) -> FloatArray:
@@ -28,15 +28,17 @@ def spectra(squares: Iterable[Image | FloatArray]) -> FloatArray:
     https://doi.org/10.1109/TCOM.1983.1095851). What a square is too small for is as empty as can be. *squares* are
     size x size or size x size x 1, grey levels.
     """
-    powers = np.array([_powers(np.asarray(square, np.float32).squeeze()) for square in squares], np.float32)
+    powers = np.array(
+        [_powers(np.asarray(square, np.float32).reshape(square.shape[:2])) for square in squares], np.float32
+    )
     return np.asarray(0.5 * np.log(powers.reshape(-1, BANDS) + np.float32(LEAST_POWER)), np.float32)
 
 
 def _powers(square: FloatArray) -> list[float]:
-    basis = _light(len(square))
-    light = basis.T @ square.ravel()
-    levels = square - (basis @ light).reshape(square.shape)
-    powers = [float(np.square(light[1:]).sum()) / square.size]
+    polynomials = _polynomials(len(square))
+    light = np.where(_UP_TO_SECOND, polynomials.T @ square @ polynomials, 0)
+    levels = np.asarray(square - polynomials @ light @ polynomials.T, np.float32)
+    powers = [float(np.square(light).sum() - light[0, 0] ** 2) / square.size]
     while len(powers) < BANDS and len(levels) > 1:
         coarser = np.asarray(cv2.pyrDown(levels), np.float32)
         octave = levels - np.asarray(cv2.pyrUp(coarser, dstsize=levels.shape[::-1]), np.float32)
@@ -45,10 +47,12 @@ def _powers(square: FloatArray) -> list[float]:
     return powers + [0.0] * (BANDS - len(powers))
 
 
+_UP_TO_SECOND = np.add.outer(np.arange(3), np.arange(3)) <= 2
+"""Of the products of two polynomials, one down and one across: those whose degrees add up to two at most."""
+
+
 @lru_cache(maxsize=8)
-def _light(size: int) -> FloatArray:
-    """Return orthonormal polynomials of up to the second degree over a square: size * size x 6, the constant first."""
-    across, down = (axis.ravel() for axis in np.meshgrid(*2 * [np.linspace(-1, 1, size)]))
-    polynomials = [across**i * down**j for degree in range(3) for i in range(degree + 1) for j in (degree - i,)]
-    basis, _ = np.linalg.qr(np.stack(polynomials, axis=1))
+def _polynomials(size: int) -> FloatArray:
+    """Return orthonormal polynomials of degree 0, 1 and 2 over a side: size x 3."""
+    basis, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, size), 3, increasing=True))
     return np.asarray(basis, np.float32)

@@ -1,8 +1,10 @@
+import fcntl
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Engine, text
@@ -33,6 +35,36 @@ def test_one_writes_while_the_others_wait(tmp_path: Path, monkeypatch: pytest.Mo
     second.take()
     second.give_back()
     second.give_back()
+
+
+class BrokenOffError(BaseException):
+    """What ends a sink's turn."""
+
+
+def test_who_is_broken_off_while_it_waits_keeps_nobody_from_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (Turn(tmp_path / "history.db") for _ in range(3))
+
+    def broken_off(*_: object) -> None:
+        raise BrokenOffError
+
+    def taken_and_broken_off(descriptor: int, flags: int) -> None:
+        fcntl.flock(descriptor, flags)
+        broken_off()
+
+    monkeypatch.setattr("linecore_db.turns.fcntl", SimpleNamespace(**vars(fcntl) | {"flock": taken_and_broken_off}))
+    with pytest.raises(BrokenOffError):
+        first.take()
+    monkeypatch.undo()
+    second.take()
+    monkeypatch.setattr("linecore_db.turns.time.sleep", broken_off)
+    with pytest.raises(BrokenOffError):
+        third.take()
+    monkeypatch.undo()
+    second.give_back()
+    third.take()
+    third.give_back()
 
 
 def test_a_process_that_dies_gives_its_turn_back(tmp_path: Path) -> None:

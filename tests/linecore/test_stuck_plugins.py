@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event as Flag
@@ -60,6 +61,38 @@ def test_where_every_worker_hangs_frames_still_get_their_no_result(let_go: Flag)
         let_go.set()
         balance = line.stop()
     assert balance.recorded == count
+
+
+class Loops(Always):
+    """A classifier that never finds an answer, in Python, and says when it was broken off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = Flag()
+
+    @hookimpl
+    def classify(self, frame: Frame) -> Classification:
+        try:
+            while True:
+                threading.Event().wait(0.001)
+        finally:
+            self.ended.set()
+
+
+def test_a_classifier_that_loops_is_broken_off_and_its_worker_freed() -> None:
+    sink, judge = Recorder(), Loops()
+    settings = LineSettings(name="test", workers=1, worker_timeout_s=0.05, drain_timeout_s=5)
+    line = make_line({"images": Images([grey()] * 3), "judge": judge, "sink": sink}, settings=settings)
+    line.start()
+    try:
+        sink.wait_for(lambda it: len(it.inspections) == 3)
+        assert judge.ended.wait(PATIENCE_S)
+        until = time.monotonic() + PATIENCE_S
+        while line.crew.left_behind and time.monotonic() < until:
+            threading.Event().wait(0.01)
+        assert line.crew.left_behind == 0
+    finally:
+        line.stop()
 
 
 def test_a_reload_gives_a_line_its_workers_back(let_go: Flag) -> None:

@@ -210,6 +210,47 @@ def test_a_plugin_that_swallows_the_end_of_its_turn_does_not_get_another() -> No
     assert Played(work).said == ["swallowed", "ended"]
 
 
+def test_a_plugin_may_log_and_publish_while_it_tidies_up_after_its_turn() -> None:
+    def work(played: Played) -> None:
+        with plugin_call():
+            try:
+                played.wait_in_python()
+            finally:
+                for call_the_line in (logged, published):
+                    call_the_line(lambda: played.said.append("told"))
+                played.said.append("tidied up")
+
+    assert Played(work).said == ["told", "told", "tidied up", "ended"]
+
+
+def test_a_handler_that_takes_too_long_is_broken_off_and_the_others_are_told() -> None:
+    def work(played: Played) -> None:
+        bus = Bus()
+        bus.subscribe(SourceExhausted, lambda _: played.wait_in_python())
+        for _ in range(2):
+            bus.subscribe(SourceExhausted, lambda _: played.said.append("told"))
+        bus.publish(SourceExhausted("belt"))
+        played.said.append(f"{bus.failures} failed")
+        with plugin_call():
+            played.said.append("called")
+
+    assert Played(work).said == ["told", "told", "1 failed", "ended"]
+
+
+def test_what_the_line_itself_hears_is_not_broken_off() -> None:
+    def work(played: Played) -> None:
+        bus = Bus()
+
+        def heard(_: object) -> None:
+            played.wait_in_python()
+            played.said.append("heard")
+
+        bus.subscribe(SourceExhausted, heard, own=True)
+        bus.publish(SourceExhausted("belt"))
+
+    assert Played(work).said == ["heard"]
+
+
 def test_a_turn_that_ends_twice_is_raised_once() -> None:
     def work(played: Played) -> None:
         with plugin_call():

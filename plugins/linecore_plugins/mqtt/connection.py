@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from random import Random
-from threading import Condition, Thread
+from threading import Condition, RLock, Thread
 from threading import Event as Flag
 
 from linecore.errors import ConfigError, ConnectionFailedError, RefusedError
@@ -51,7 +51,9 @@ class BrokerConnection:
         self._last_words = last_words
         self._refresh_s = refresh_s
         self._random = Random()
-        self._changed = Condition()
+        # Taken as `_lock`, which a turn that ends cannot leave taken; Condition takes it in Python, between two steps.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._session: Session | None = None  # while it is connected and has all that is standing
         self._reason = "it has not been tried yet"
         self._pausing = False  # between two attempts
@@ -82,7 +84,7 @@ class BrokerConnection:
 
     def wake(self) -> None:
         """Say that there is something new in what *standing* returns; waits for nothing."""
-        with self._changed:
+        with self._lock:
             self._woken = True
             self._changed.notify_all()
 
@@ -95,7 +97,7 @@ class BrokerConnection:
         """
         address, timeout_s = self._options.url, self._options.timeout_s
         deadline = time.monotonic() + timeout_s
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(
                 lambda: self._session is not None or self._pausing or self._closing.is_set(), timeout_s
             )
@@ -120,7 +122,7 @@ class BrokerConnection:
 
     def close(self) -> None:
         """Say the last words, and disconnect; a broker that is away has been told the will instead."""
-        with self._changed:
+        with self._lock:
             self._closing.set()
             self._changed.notify_all()
         if self._thread.ident is not None:
@@ -138,7 +140,7 @@ class BrokerConnection:
             logger.warning(
                 "%s: %s cannot be used: %s; trying again in %.1f s", self._key, self._options.url, self._reason, pause
             )
-            with self._changed:
+            with self._lock:
                 self._pausing = True
                 self._changed.notify_all()
                 self._changed.wait_for(self._closing.is_set, pause)
@@ -152,7 +154,7 @@ class BrokerConnection:
             session.connect()
             self._stands = {}
             self._keep_up(session)
-            with self._changed:
+            with self._lock:
                 self._session = session
                 self._changed.notify_all()
             logger.info("%s: connected to %s", self._key, self._options.url)
@@ -166,7 +168,7 @@ class BrokerConnection:
             logger.exception("%s: the connection failed", self._key)
             self._reason = f"{type(error).__name__}: {error}"
         finally:
-            with self._changed:
+            with self._lock:
                 self._session = None
             if session is not None:
                 session.close()
@@ -174,7 +176,7 @@ class BrokerConnection:
 
     def _work(self, session: Session) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(
                     lambda: self._woken or self._closing.is_set() or session.end is not None, self._refresh_s
                 )
@@ -187,7 +189,7 @@ class BrokerConnection:
             self._keep_up(session)
 
     def _keep_up(self, session: Session) -> None:
-        with self._changed:
+        with self._lock:
             self._woken = False
         news = [one for one in self._standing() if self._stands.get(one.topic) != one.payload]
         self._say(session, news, self._options.timeout_s)
@@ -202,5 +204,5 @@ class BrokerConnection:
             self._stands[message.topic] = message.payload
 
     def _notify_all(self) -> None:
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()

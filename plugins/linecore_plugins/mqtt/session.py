@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from threading import Condition, Lock
+from threading import Condition, Lock, RLock
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
@@ -45,7 +45,9 @@ class Session:
         self._key = key
         self._id = client_id
         self._told_ended = ended
-        self._changed = Condition()
+        # Taken as `_lock`, which a turn that ends cannot leave taken; Condition takes it in Python, between two steps.
+        self._lock = RLock()
+        self._changed = Condition(self._lock)
         self._publishing = Lock()  # what is on its way at once is counted over all threads
         self._connack: tuple[int, str] | None = None  # reason code and name
         self._announced: dict[str, Any] = {}  # what the broker said of itself
@@ -81,7 +83,7 @@ class Session:
         except OSError as error:
             raise ConnectionFailedError(error.strerror or str(error) or "no answer in time") from None
         self._client.loop_start()
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._connack or self._end, options.timeout_s)
         if self._connack is None:
             raise ConnectionFailedError(self.end or "it has not answered in time")
@@ -136,7 +138,7 @@ class Session:
     def close(self) -> None:
         """Say goodbye, so that the will is not published, and end."""
         if self._end is None and self._client.disconnect() == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(lambda: self._end, GOODBYE_S)
         self._abort()
         self._client.loop_stop()
@@ -180,7 +182,7 @@ class Session:
         self, waiting: dict[int, Message], refused: list[str], taken: Callable[[Message], None], deadline: float
     ) -> None:
         """Wait for an answer or more to what is *waiting*, and take it out of there."""
-        with self._changed:
+        with self._lock:
             while not (answered := [mid for mid in waiting if mid in self._answers]):
                 left = deadline - time.monotonic()
                 if self._end is not None:
@@ -217,7 +219,7 @@ class Session:
     def _has_connected(
         self, client: Client, userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        with self._changed:
+        with self._lock:
             self._connack = (reason.value, str(reason))
             self._announced = {} if properties is None else dict(vars(properties))
             self._changed.notify_all()
@@ -225,7 +227,7 @@ class Session:
     def _has_published(
         self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties
     ) -> None:
-        with self._changed:
+        with self._lock:
             self._answers[mid] = (reason.value, str(reason))
             self._changed.notify_all()
 
@@ -237,7 +239,7 @@ class Session:
             said = f"another program has connected with the client id '{self._id}'"
         elif not flags.is_disconnect_packet_from_server and reason.value == 0x80:
             said = "the connection was lost"
-        with self._changed:
+        with self._lock:
             self._end = (reason.value, said)
             self._changed.notify_all()
         self._told_ended()
