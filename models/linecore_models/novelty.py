@@ -103,7 +103,8 @@ class Novelty:
 
     def of_frame(self, embedding: FloatArray, square: FloatArray) -> float:
         """Return the same of one frame, from its embedding (float32, features) and its preprocessed pixels."""
-        return float(self(Looks.of(embedding[np.newaxis], [square]))[0])
+        bands = np.zeros((1, BANDS), np.float32) if self.spectrum is None else spectra([square])
+        return float(self(Looks(embedding[np.newaxis], bands))[0])
 
     def require(self, features: int) -> None:
         """Check that embeddings of this many numbers can be judged; ModelError where they cannot."""
