@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from linecore.clock import SystemClock
+from linecore.commands.finite import FiniteRange
 from linecore.errors import ConfigError, MissingExtraError
 from linecore_models.answers import Runner
 from linecore_models.bundle import find_bundle, load_bundle
@@ -17,7 +18,7 @@ from linecore_models.manifest import VariantName
 from linecore_models.measurements import Part
 from linecore_models.measuring import MeasuringProgress
 
-COST = click.FloatRange(min=0)
+COST = FiniteRange(min=0)
 RUNNERS: tuple[Runner, ...] = (*get_args(VariantName), "keras")
 
 
@@ -54,7 +55,7 @@ RUNNERS: tuple[Runner, ...] = (*get_args(VariantName), "keras")
 @click.option("--cost-review", type=COST, default=2, show_default=True, help="What a person's look costs.")
 @click.option(
     "--defect-share",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     help="How many of a line's frames have a defect.  [default: as in the images]",
 )
 @click.option("--report", type=click.Path(path_type=Path), help="Write a page for people, and metrics.json beside it.")

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from linecore.clock import SystemClock
+from linecore.commands.finite import FiniteRange
 from linecore.errors import ConfigError
 from linecore_models.bundle import MANIFEST
 from linecore_models.card import Card, read_card
@@ -67,7 +68,7 @@ DEFAULT = Recipe()
 @click.option(
     "--weight",
     "folder_weights",
-    type=(str, click.FloatRange(min=0, min_open=True)),
+    type=(str, FiniteRange(min=0, min_open=True)),
     multiple=True,
     metavar="FOLDER FACTOR",
     help="How much the images of a data folder count; 1 unless given.",
@@ -86,7 +87,7 @@ DEFAULT = Recipe()
     help="Of the backbone: 'imagenet' (downloaded), the PATH of a file, or 'none' (random, and trained as well). Or of "
     "a finished model to begin from: the name of a bundled one, or its folder.",
 )
-@click.option("--alpha", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Width of MobileNetV2.")
+@click.option("--alpha", type=FiniteRange(min=0.1), default=1.0, show_default=True, help="Width of MobileNetV2.")
 @click.option(
     "--input-size",
     type=click.IntRange(32, 1024),
@@ -97,7 +98,7 @@ DEFAULT = Recipe()
 @click.option("--resize", type=click.Choice(get_args(Resize)), default=DEFAULT.resize, show_default=True, help="How.")
 @click.option(
     "--even-contrast",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=DEFAULT.even_contrast,
     show_default=True,
     help="How far every frame is brought to the same contrast, so that light may change: 0 leaves it, 1 evens it out.",
@@ -129,28 +130,28 @@ DEFAULT = Recipe()
 @click.option("--batch-size", type=click.IntRange(min=1), default=DEFAULT.batch_size, show_default=True)
 @click.option(
     "--head-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=DEFAULT.head_rate,
     show_default=True,
     help="Learning rate of the head, at the start.",
 )
 @click.option(
     "--fine-tune-rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=DEFAULT.fine_tune_rate,
     show_default=True,
     help="Learning rate of the backbone, when it begins to learn.",
 )
 @click.option(
     "--box-weight",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=DEFAULT.box_weight,
     show_default=True,
     help="How much class maps that miss their boxes count, cell by cell, beside the label.",
 )
 @click.option(
     "--overlap-weight",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=DEFAULT.overlap_weight,
     show_default=True,
     help="How much their overlap with the boxes counts.",

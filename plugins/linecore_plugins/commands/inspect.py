@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from linecore.commands.finite import FiniteRange
 from linecore.config import LineConfig, LineSettings, PluginTable
 from linecore.decision import DecisionRules
 from linecore.errors import ConfigError
@@ -63,7 +64,7 @@ class PathSource:
 @click.option("--model", default="neu", show_default=True, help="A bundled model, or the folder of your own.")
 @click.option("--classifier", type=click.Choice(["tflite", "keras"]), default="tflite", show_default=True)
 @click.option("--variant", default=None, help="Variant of the model that tflite runs [default: auto].")
-@click.option("--min-confidence", type=click.FloatRange(0, 1), default=None, help="Below: UNCERTAIN. [default: 0.8]")
+@click.option("--min-confidence", type=FiniteRange(0, 1), default=None, help="Below: UNCERTAIN. [default: 0.8]")
 @click.option(
     "--pass-label", "pass_labels", multiple=True, help="Label of good product, may be repeated. [default: ok]"
 )

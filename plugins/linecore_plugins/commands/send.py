@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from linecore.clock import time_of
+from linecore.commands.finite import FiniteRange
 from linecore.decoding import decode
 from linecore.errors import ConfigError, LinecoreError
 from linecore.formats import IMAGE_SUFFIXES
@@ -45,14 +46,12 @@ def _part(context: click.Context, parameter: click.Parameter, pairs: tuple[str, 
 @click.argument("address")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
 @click.option("--part", multiple=True, callback=_part, metavar="KEY=VALUE", help="Identifies the product; repeatable.")
-@click.option(
-    "--fps", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Send no more than N frames a second."
-)
+@click.option("--fps", type=FiniteRange(min=0, min_open=True), metavar="N", help="Send no more than N frames a second.")
 @click.option("--raw", is_flag=True, help="Decode here and send pixels instead of files.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
