@@ -73,7 +73,8 @@ def parity_of(
         conditions=conditions or {},
         passed=True,
     )
-    return parity.model_copy(update={"passed": parity.fit})
+    finite = bool(np.isfinite(keras_scores).all() and np.isfinite(variant_scores).all())
+    return parity.model_copy(update={"passed": parity.fit and finite})
 
 
 def write_files(

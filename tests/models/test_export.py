@@ -47,6 +47,13 @@ def test_one_in_two_hundred_may_differ_and_no_more() -> None:
     assert not parity_of(scores(truth.tolist()), scores(ours.tolist()), truth, ("a", "b"), relative_speed=None).passed
 
 
+def test_answers_that_are_no_numbers_do_not_pass_however_well_they_agree() -> None:
+    nothing = np.full((5, 2), np.nan, np.float32)
+    parity = parity_of(nothing, nothing, np.zeros(5, np.int64), ("a", "b"), relative_speed=None)
+    assert parity.top1_agreement.agree == 5
+    assert not parity.passed
+
+
 def test_line_conditions_are_told_of_and_decide_nothing() -> None:
     truth = np.zeros(5, np.int64)
     dark = {"dark": Agreement(agree=1, of=5)}
