@@ -47,17 +47,18 @@ def begin_from(network: keras.Model, labels: Sequence[str], bundle: Bundle) -> N
     known = {label: place for place, label in enumerate(bundle.manifest.labels)}
     here = [place for place, label in enumerate(labels) if label in known]
     there = [known[labels[place]] for place in here]
-    try:
-        for layer in network.layers:
+    for layer in network.layers:
+        try:
             before = layer.get_weights()
             after = taught.get_layer(layer.name).get_weights() if before else []
             if layer.name in OF_LABELS:
                 after = [_some(old, new, here, there) for old, new in zip(before, after, strict=True)]
             layer.set_weights(after)
-    except ValueError as error:  # whatever Keras and NumPy raise where a layer is absent or has another shape
-        raise ConfigError(
-            f"weights is {bundle.folder}, a model that is built otherwise; give the --alpha that it was trained with"
-        ) from error
+        except ValueError as error:  # whatever Keras and NumPy raise where a layer is absent or has another shape
+            raise ConfigError(
+                f"weights is {bundle.folder}, a model that is built otherwise: its layer {layer.name!r} does not fit; "
+                "give the --alpha that it was trained with; if it was, it is of another version of linecore"
+            ) from error
 
 
 def _some(old: np.ndarray, new: np.ndarray, here: Sequence[int], there: Sequence[int]) -> np.ndarray:

@@ -52,11 +52,16 @@ class RunFolder:
         going_on = resume and (self.folder / CHECKPOINT).is_file()
         if going_on:
             before = json.loads(file.read_text(encoding="utf-8"))
-            for name in sorted(before.keys() | settings.keys()):
-                if before.get(name) != settings.get(name):
+            if before.keys() != settings.keys():
+                raise ConfigError(
+                    f"--resume: the run in {self.folder} was begun with other options or data folders, or by "
+                    "another version of linecore; give the same, or begin anew without --resume"
+                )
+            for name in sorted(settings):
+                if before[name] != settings[name]:
                     raise ConfigError(
-                        f"--resume: {name} was {before.get(name)!r} when the run in {self.folder} began and is "
-                        f"{settings.get(name)!r} now; give the same options and data, or begin anew without --resume"
+                        f"--resume: {name} was {before[name]!r} when the run in {self.folder} began and is "
+                        f"{settings[name]!r} now; give the same options and data, or begin anew without --resume"
                     )
             return self._checkpoint()
         if self.writes:

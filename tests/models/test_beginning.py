@@ -61,7 +61,7 @@ def test_a_label_keeps_its_map_wherever_it_stands_and_a_new_one_begins_as_it_was
 
 
 def test_a_model_of_another_width_is_refused(bundle: Bundle) -> None:
-    with pytest.raises(ConfigError, match=r"built otherwise; give the --alpha that it was trained with"):
+    with pytest.raises(ConfigError, match=r"built otherwise: its layer 'backbone' does not fit; give the --alpha"):
         begin_from(network(3, alpha=0.5), bundle.manifest.labels, bundle)
 
 

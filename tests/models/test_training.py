@@ -185,6 +185,20 @@ def test_the_best_epochs_weights_are_kept(whole: tuple[Taught, Notes, Path], val
     assert taught.course.best.validation_loss == min(epoch.validation_loss for epoch in taught.course.epochs)
 
 
+def test_the_best_epochs_weights_are_kept_where_later_ones_are_worse(
+    teaching: Teaching, validation: Validation, tmp_path: Path
+) -> None:
+    # Validated on wrong labels, the first epoch is the best.
+    taught = run(tmp_path, teaching, replace(validation, truth=1 - validation.truth))
+    assert taught.course.best.number == 1 < len(taught.course.epochs)
+    with np.load(tmp_path / "checkpoint.npz") as kept:
+        best, last = (
+            [kept[f"{kind}_{number}"] for number in range(len(taught.model.variables))] for kind in ("best", "weights")
+        )
+    assert all(np.array_equal(one, other) for one, other in zip(weights(taught), best, strict=True))
+    assert not all(np.array_equal(one, other) for one, other in zip(weights(taught), last, strict=True))
+
+
 def test_a_run_leaves_settings_a_log_and_curves(whole: tuple[Taught, Notes, Path]) -> None:
     taught, _, folder = whole
     written = ["checkpoint.npz", "training.csv", "training.json", "training.png"]
@@ -239,6 +253,16 @@ def test_a_run_with_other_settings_is_not_gone_on_with(
         run(tmp_path, teaching, validation, notes=Notes(1))
     with pytest.raises(ConfigError, match=r"--resume: rate was 0.05 when the run in .* began and is 0.1 now"):
         run(tmp_path, teaching, validation, replace(RECIPE, head_rate=0.1), resume=True)
+
+
+def test_a_run_that_an_older_linecore_began_is_not_gone_on_with(
+    teaching: Teaching, validation: Validation, tmp_path: Path
+) -> None:
+    with pytest.raises(Killed):
+        run(tmp_path, teaching, validation, notes=Notes(1))
+    (tmp_path / "training.json").write_text(json.dumps({"seed": 3}))
+    with pytest.raises(ConfigError, match=r"or by another version of linecore; give the same, or begin anew"):
+        run(tmp_path, teaching, validation, resume=True)
 
 
 def test_a_run_begins_anew_where_there_is_nothing_to_go_on_from(
