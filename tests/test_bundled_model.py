@@ -17,7 +17,7 @@ from linecore_models.dataset import read_folders
 from linecore_models.novelty import Looks
 from linecore_models.parts import of_part
 from linecore_models.stress import CONDITIONS, stress_table
-from linecore_models.textures import checkers, draw_textures, text
+from linecore_models.textures import checkers, draw_textures, leak, text
 from tests.conftest import ROOT
 
 HERE = Path()
@@ -129,6 +129,18 @@ def test_a_covered_lens_is_no_steel() -> None:
     squares = manifest.preprocessing.squares(covered() for _ in range(60))
     embedding = open_runner(bundle, "int8", threads=1)(squares).embedding
     assert (novelty(Looks.of(embedding, squares)) > manifest.max_novelty).mean() >= 0.95
+
+
+def test_a_spot_of_light_on_a_covered_lens_is_noticed_as_a_rule() -> None:
+    """It looks much like steel in bad light: what is asked here is what was reached."""
+    bundle = load_bundle(find_bundle("neu", HERE))
+    novelty, manifest = bundle.novelty(), bundle.manifest
+    assert novelty is not None
+    assert manifest.max_novelty is not None
+    lenses = draw_textures({"leak": leak}, 100, 200, np.random.default_rng(17))["leak"]
+    squares = manifest.preprocessing.squares(lenses)
+    embedding = open_runner(bundle, "int8", threads=1)(squares).embedding
+    assert (novelty(Looks.of(embedding, squares)) > manifest.max_novelty).mean() >= 0.5
 
 
 def test_real_steel_gets_the_label_that_the_keras_model_gives(

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from linecore.errors import ModelError
 from linecore.inspection import FloatArray, Image
-from linecore_models.spectrum import BANDS, spectra
+from linecore_models.spectrum import BANDS, DEGREE, spectra
 
 Distances = npt.NDArray[np.float64]
 
@@ -126,6 +126,7 @@ class Novelty:
                 "band_axes": self.spectrum.centres.axes,
                 "band_centres": self.spectrum.centres.means,
                 "band_border": np.array(self.spectrum.border),
+                "band_degree": np.array(DEGREE),
             }
         np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
 
@@ -136,14 +137,16 @@ class Novelty:
             with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 centres = _centres(arrays, "axes", "centres")
                 knots = arrays["knots"].astype(np.float64)
-                spectrum = None
+                spectrum, alike = None, True
                 if "band_axes" in arrays:
                     bands = _centres(arrays, "band_axes", "band_centres")
                     spectrum = Spectrum(bands, float(arrays["band_border"]))
+                    # Light by a polynomial of another degree is another number: nothing could be compared with it.
+                    alike = "band_degree" in arrays and int(arrays["band_degree"]) == DEGREE
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"{path} holds no novelty statistics ({reason}); export the model again") from None
-        fitting = [_fit(centres), knots.shape == LEVELS.shape]
+        fitting = [_fit(centres), knots.shape == LEVELS.shape, alike]
         if spectrum is not None:
             fitting += [_fit(spectrum.centres), len(spectrum.centres.axes) == BANDS]
         if not all(fitting):

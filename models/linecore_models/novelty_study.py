@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -23,6 +23,7 @@ from linecore_models.novelty_methods import SERVED, Seen, compare
 from linecore_models.parts import division_of
 from linecore_models.separation import Separation, separation_of
 from linecore_models.stress import looks
+from linecore_models.surfaces import photographs_to_choose_by
 from linecore_models.textures import CHOOSING, draw_textures
 from linecore_models.trust import TEXTURE_SIDE, TEXTURES, drawn_to_teach
 
@@ -65,7 +66,8 @@ def study(data: tuple[Path, ...], boxes: tuple[Path, ...], model: str) -> None:
     squares, truth = looks(drawn_to_teach(division.train, manifest.split.seed), manifest, manifest.split.seed)
     known, _ = looks(division.validation, manifest, manifest.split.seed)
     textures = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
-    novel = {family: manifest.preprocessing.squares(images) for family, images in textures.items()}
+    surfaces: dict[str, Iterable[Image]] = {**textures, "photographs": photographs_to_choose_by()}
+    novel = {family: manifest.preprocessing.squares(images) for family, images in surfaces.items()}
     of_taught, of_known, *of_novel = (_seen(ask, frames, bias) for frames in (squares, known, *novel.values()))
     found = compare(of_taught, truth, of_known, dict(zip(novel, of_novel, strict=True)))
     taught_looks, known_looks, *novel_looks = (

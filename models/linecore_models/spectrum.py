@@ -23,7 +23,7 @@ LEAST_POWER = 0.01
 def spectra(squares: Iterable[Image | FloatArray]) -> FloatArray:
     """Return the logarithm of the root mean square of each band of *squares*: float32, N x BANDS.
 
-    The first band is the light: how far the polynomial of second degree that fits best is from even. The others are
+    The first band is the light: how far the polynomial of fourth degree that fits best is from even. The others are
     octaves of what is left, the finest first: the levels of a Laplacian pyramid (Burt and Adelson 1983,
     https://doi.org/10.1109/TCOM.1983.1095851). What a square is too small for is as empty as can be. *squares* are
     size x size or size x size x 1, grey levels.
@@ -36,7 +36,8 @@ def spectra(squares: Iterable[Image | FloatArray]) -> FloatArray:
 
 def _powers(square: FloatArray) -> list[float]:
     polynomials = _polynomials(len(square))
-    light = np.where(_UP_TO_SECOND, polynomials.T @ square @ polynomials, 0)
+    degrees = np.arange(polynomials.shape[1])
+    light = np.where(np.add.outer(degrees, degrees) <= DEGREE, polynomials.T @ square @ polynomials, 0)
     levels = np.asarray(square - polynomials @ light @ polynomials.T, np.float32)
     powers = [float(np.square(light).sum() - light[0, 0] ** 2) / square.size]
     while len(powers) < BANDS and len(levels) > 1:
@@ -47,12 +48,14 @@ def _powers(square: FloatArray) -> list[float]:
     return powers + [0.0] * (BANDS - len(powers))
 
 
-_UP_TO_SECOND = np.add.outer(np.arange(3), np.arange(3)) <= 2
-"""Of the products of two polynomials, one down and one across: those whose degrees add up to two at most."""
+DEGREE = 4
+"""Of the light, down and across together. At 2, what a spot of stray light leaves over looks like a surface's coarse
+octaves; from 6 on, the polynomial takes those of steel as well."""
 
 
 @lru_cache(maxsize=8)
 def _polynomials(size: int) -> FloatArray:
-    """Return orthonormal polynomials of degree 0, 1 and 2 over a side: size x 3."""
-    basis, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, size), 3, increasing=True))
+    """Return orthonormal polynomials of rising degree over a side: size x (DEGREE + 1), or as many as it is long."""
+    degree = min(DEGREE, size - 1)
+    basis, _ = np.linalg.qr(np.polynomial.legendre.legvander(np.linspace(-1, 1, size), degree))
     return np.asarray(basis, np.float32)

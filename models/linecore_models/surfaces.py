@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from sklearn.datasets import load_sample_images
 
 from linecore.errors import MissingExtraError
 from linecore.inspection import Image
@@ -39,13 +40,23 @@ def write_surfaces(folder: Path) -> list[Path]:
     return [folder / "textures", folder / "photographs"]
 
 
+def photographs_to_choose_by() -> list[Image]:
+    """Return parts of the two photographs that scikit-learn ships, a temple and a flower; none of these judges."""
+    pictures = load_sample_images().images
+    greys = (np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8) for picture in pictures)
+    return [part for grey in greys for part in _parts(grey, SIDE // 2)]
+
+
 def _tiles(path: Path) -> Iterator[Image]:
     grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        return
-    for top in range(0, grey.shape[0] - SIDE + 1, SIDE):
-        for left in range(0, grey.shape[1] - SIDE + 1, SIDE):
-            yield np.asarray(grey[top : top + SIDE, left : left + SIDE], np.uint8)
+    if grey is not None:
+        yield from _parts(np.asarray(grey, np.uint8), SIDE)
+
+
+def _parts(grey: Image, step: int) -> Iterator[Image]:
+    for top in range(0, grey.shape[0] - SIDE + 1, step):
+        for left in range(0, grey.shape[1] - SIDE + 1, step):
+            yield grey[top : top + SIDE, left : left + SIDE]
 
 
 def _write(folder: Path, images: Iterable[Image]) -> None:

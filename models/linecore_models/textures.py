@@ -78,6 +78,17 @@ def darkness(size: int, rng: np.random.Generator) -> Image:
     return np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
 
 
+def leak(size: int, rng: np.random.Generator) -> Image:
+    """Draw a covered lens beside which light leaks in: a soft spot, under the noise of sensor and light."""
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    row, column = rng.uniform(-0.1, 1.1, 2) * size
+    from_spot = np.hypot(y - row, x - column) / (rng.uniform(0.1, 0.6) * size)
+    levels = rng.uniform(2, 60) + rng.uniform(20, 150) * np.exp(-(from_spot**2) / 2)
+    photons = rng.uniform(0.1, 2)  # for each level
+    levels = rng.poisson(levels * photons) / photons + rng.normal(0, rng.uniform(1, 10), levels.shape)
+    return np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
+
+
 def blobs(size: int, rng: np.random.Generator) -> Image:
     """Draw smooth islands of two greys: camouflage, a cow's hide."""
     return _shaded(np.clip(12 * (_noise(size, rng.uniform(0.03, 0.1) * size, rng)), -1, 1), rng)
@@ -217,7 +228,7 @@ CHOOSING: Mapping[str, Draw] = {
     draw.__name__: draw
     for draw in (
         *(checkers, stripes, dots, gradient, constant, static, darkness, blobs, shapes, cells),
-        *(strokes, grit, ripples, scales, smoke),
+        *(strokes, grit, ripples, scales, smoke, leak),
     )
 }
 """Families for choosing how novelty is measured, beside the frames that validate a model."""

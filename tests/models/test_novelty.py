@@ -37,6 +37,12 @@ def test_a_spectrum_decides_beyond_its_border_alone() -> None:
     assert BY_HAND.distances(looks(far, band=1.75)) == pytest.approx(4)
 
 
+def test_joined_frames_keep_what_is_theirs() -> None:
+    both = looks((1, 0), band=1.0).joined(looks((0, 1), band=3.0))
+    assert (len(both), both.bands[:, 0].tolist()) == (2, [1.0, 3.0])
+    assert both.embedding.tolist() == [[1, 0], [0, 1]]
+
+
 def test_the_quantile_is_read_between_the_knots() -> None:
     quantiles = BY_HAND(looks((1, 0), (3, 4), (-1, 0)))
     np.testing.assert_allclose(quantiles, [0, np.sqrt(2.08) / 2, 1], atol=1e-6)
@@ -125,6 +131,17 @@ def test_a_spectrum_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         Novelty.read(path)
     Novelty(CENTRES, LEVELS, Spectrum(OF_ZERO, border=np.zeros(2))).write(path)  # type: ignore[arg-type]  # as it says
     with pytest.raises(ModelError, match="holds no novelty statistics"):
+        Novelty.read(path)
+
+
+@pytest.mark.parametrize("degree", [None, 2])
+def test_light_that_was_measured_otherwise_is_refused(tmp_path: Path, degree: int | None) -> None:
+    path = tmp_path / "novelty.npz"
+    BY_HAND.write(path)
+    with np.load(path) as arrays:
+        kept = {name: arrays[name] for name in arrays if name != "band_degree"}
+    np.savez(path, **kept, **({"band_degree": np.array(degree)} if degree else {}))  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="holds novelty statistics of another make; export the model again"):
         Novelty.read(path)
 
 
