@@ -8,7 +8,8 @@ transaction of their own, which follows a pause as long as the one before took.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -53,13 +54,26 @@ class Purged:
     dropped_frames: int = 0
     held: int = 0  # old enough, and held
     reviewed: int = 0  # old enough, and judged by a person
+    image_bytes: int | None = None  # of the files that stay; None where they may take whatever they take
     longest_lock_s: float = 0.0
     stuck: dict[str, str] = field(default_factory=dict)  # file that could not be removed -> why; its row stays too
 
 
-def purge(engine: Engine, ages: Ages, files: EvidenceFolders, now: datetime, *, dry_run: bool = False) -> Purged:
-    """Remove what is older than its age; what is held, or was reviewed, stays with its files."""
-    return _Purge(engine, files, dry_run).run(ages, now)
+def purge(
+    engine: Engine,
+    ages: Ages,
+    files: EvidenceFolders,
+    now: datetime,
+    *,
+    max_image_bytes: float | None = None,
+    dry_run: bool = False,
+) -> Purged:
+    """Remove what is older than its age; what is held, or was reviewed, stays with its files.
+
+    Where the files that are left take more than *max_image_bytes*, the oldest go until they do not, those of what
+    passed first; their rows stay.
+    """
+    return _Purge(engine, files, dry_run).run(ages, now, max_image_bytes)
 
 
 class _Purge:
@@ -68,13 +82,15 @@ class _Purge:
         self._done = Purged()
         self._size = FIRST_BATCH
 
-    def run(self, ages: Ages, now: datetime) -> Purged:
+    def run(self, ages: Ages, now: datetime, max_image_bytes: float | None) -> Purged:
         for decision in Decision:
             age = ages.passes if decision is Decision.PASS else ages.rejects
             if age is not None:
                 self._inspections(decision, now - age)
         if ages.images is not None:
-            self._images(now - ages.images)
+            self._images(InspectionRow.captured_at < now - ages.images)
+        if max_image_bytes is not None:
+            self._shrink(max_image_bytes, _young(ages, now))
         if ages.alarms is not None:
             cleared = and_(AlarmRow.state == AlarmState.CLEARED, AlarmRow.changed_at < now - ages.alarms)
             self._done.alarms = self._plain(AlarmRow.id, cleared)
@@ -119,41 +135,72 @@ class _Purge:
         )
         self._done.inspections += len(gone)
 
-    def _images(self, before: datetime) -> None:
-        """Remove the files of rows that stay; along the evidence, since most rows have none."""
-        row, last = InspectionRow, 0
+    def _shrink(self, most: float, young: ColumnElement[bool]) -> None:
+        """Remove files of what is *young* enough to stay, until those that stay take *most* bytes."""
+        self._done.image_bytes = sum(
+            self._files.remove(path, dry_run=True).size or 0
+            for _, named in self._illustrated(or_(young, ~_may_go()))
+            for _, path in named
+        )
+        passed = InspectionRow.decision == str(Decision.PASS)
+        for which in (passed, ~passed):
+            self._images(and_(young, which), enough=lambda: (self._done.image_bytes or 0) <= most)
+
+    def _images(self, which: ColumnElement[bool], enough: Callable[[], bool] = lambda: False) -> None:
+        """Remove files of rows that stay, the oldest first, until there were *enough*."""
+        for ids, named in self._illustrated(and_(which, _may_go())):
+            if enough():
+                return
+            gone = self._without_files(ids, named, enough)
+            if gone and not self._dry_run:
+                self._write(_executed(delete(EvidenceRow).where(EvidenceRow.inspection_id.in_(gone))))
+
+    def _illustrated(self, which: ColumnElement[bool]) -> Iterator[tuple[list[int], list[tuple[int, str]]]]:
+        """Yield inspections and the files that they name, in batches; along the evidence, since most rows have none."""
+        last = 0
         while True:
-            old = row.id == EvidenceRow.inspection_id, row.captured_at < before, EvidenceRow.inspection_id > last
-            query = select(EvidenceRow.inspection_id).where(*old, _may_go()).distinct()
+            some = InspectionRow.id == EvidenceRow.inspection_id, EvidenceRow.inspection_id > last, which
+            query = select(EvidenceRow.inspection_id).where(*some).distinct().order_by(EvidenceRow.inspection_id)
             with self._engine.connect() as connection:
-                found = connection.execute(query.order_by(EvidenceRow.inspection_id).limit(self._size))
-                ids = list(found.scalars())
+                ids = list(connection.execute(query.limit(self._size)).scalars())
                 named = self._named(connection, ids)
             if not ids:
                 return
+            yield ids, named
             last = ids[-1]
-            ids = self._without_files(ids, named)
-            if ids and not self._dry_run:
-                self._write(_executed(delete(EvidenceRow).where(EvidenceRow.inspection_id.in_(ids))))
 
     def _named(self, connection: Connection, ids: Sequence[int]) -> list[tuple[int, str]]:
         query = select(EvidenceRow.inspection_id, EvidenceRow.path).where(EvidenceRow.inspection_id.in_(ids))
         return [(key, path) for key, path in connection.execute(query)]
 
-    def _without_files(self, ids: Sequence[int], named: Sequence[tuple[int, str]]) -> list[int]:
-        """Remove the files, and return the inspections that name none any more."""
-        stuck = set()
+    def _without_files(
+        self, ids: Sequence[int], named: Sequence[tuple[int, str]], enough: Callable[[], bool] = lambda: False
+    ) -> list[int]:
+        """Remove the files until there were *enough*, and return the inspections that name none any more."""
+        files = defaultdict(list)
         for key, path in named:
-            removed = self._files.remove(path, dry_run=self._dry_run)
-            if not removed.gone:
-                stuck.add(key)
-                self._done.stuck[path] = removed.reason or "it could not be removed"
-            elif removed.size is None:
-                self._done.files_missing += 1
-            else:
-                self._done.files += 1
-                self._done.bytes += removed.size
-        return [key for key in ids if key not in stuck]
+            files[key].append(path)
+        free = []
+        for key in ids:
+            if enough():
+                break
+            gone = [self._removed(path) for path in files[key]]
+            if all(gone):
+                free.append(key)
+        return free
+
+    def _removed(self, path: str) -> bool:
+        removed = self._files.remove(path, dry_run=self._dry_run)
+        if not removed.gone:
+            self._done.stuck[path] = removed.reason or "it could not be removed"
+        elif removed.size is None:
+            self._done.files_missing += 1
+        else:
+            self._done.files += 1
+            self._done.bytes += removed.size
+            if self._done.image_bytes is not None:
+                self._done.image_bytes -= removed.size
+        return removed.gone
 
     def _plain(self, key: InstrumentedAttribute[Any], old: ColumnElement[bool]) -> int:
         """Remove rows that nothing depends on; return how many."""
@@ -183,6 +230,16 @@ class _Purge:
 
 def _executed(statement: Delete) -> Callable[[Connection], object]:
     return lambda connection: connection.execute(statement)
+
+
+def _young(ages: Ages, now: datetime) -> ColumnElement[bool]:
+    """Say which inspections stay, and their files with them."""
+    row, each = InspectionRow, []
+    for decision in Decision:
+        age = ages.passes if decision is Decision.PASS else ages.rejects
+        limits = [limit for limit in (age, ages.images) if limit is not None]
+        each.append(and_(row.decision == str(decision), *(row.captured_at >= now - limit for limit in limits)))
+    return or_(*each)
 
 
 def _is_reviewed() -> ColumnElement[bool]:

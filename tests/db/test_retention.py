@@ -77,9 +77,15 @@ def counted_row_by_row(engine: Engine) -> set[tuple[str, str | None, int]]:
 
 
 def purged(
-    engine: Engine, folder: Path, ages: Ages = MONTH_AND_YEAR, now: datetime = NOW, *, dry_run: bool = False
+    engine: Engine,
+    folder: Path,
+    ages: Ages = MONTH_AND_YEAR,
+    now: datetime = NOW,
+    *,
+    most: float | None = None,
+    dry_run: bool = False,
 ) -> Purged:
-    return purge(engine, ages, EvidenceFolders([folder]), now, dry_run=dry_run)
+    return purge(engine, ages, EvidenceFolders([folder]), now, max_image_bytes=most, dry_run=dry_run)
 
 
 def test_what_passed_goes_before_what_was_rejected(history: Engine, evidence: Path) -> None:
@@ -164,6 +170,70 @@ def test_images_may_go_before_their_rows(history: Engine, evidence: Path) -> Non
     assert (done.files, done.inspections, len(left(history))) == (1, 0, 3)
     assert sorted(path.name for path in evidence.iterdir()) == ["0.png", "1.png"]
     assert rows_of(history, EvidenceRow) == 2
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("most", "gone", "stay"),
+    [
+        (30, 0, ["0", "1", "2", "3", "4", "5"]),
+        (29, 1, ["0", "2", "3", "4", "5"]),
+        (20, 2, ["0", "2", "4", "5"]),
+        (10, 4, ["4", "5"]),
+        (9, 5, ["5"]),
+        (0, 6, []),
+    ],
+)
+def test_files_beyond_what_they_may_take_go_the_oldest_first_and_what_passed_before(
+    history: Engine, evidence: Path, dry_run: bool, most: float, gone: int, stay: list[str]
+) -> None:
+    """Of five bytes each; 1 and 3 passed. Their rows stay."""
+    record(history, [kept(n, 20 - n, evidence, Decision.PASS if n in (1, 3) else Decision.FAIL) for n in range(6)])
+    done = purged(history, evidence, most=most, dry_run=dry_run)
+    assert (done.files, done.bytes, done.image_bytes, done.inspections) == (gone, 5 * gone, 30 - 5 * gone, 0)
+    assert len(left(history)) == 6
+    assert names(evidence) == (["0", "1", "2", "3", "4", "5"] if dry_run else stay)
+    assert rows_of(history, EvidenceRow) == (6 if dry_run else len(stay))
+
+
+def test_files_of_many_batches_stop_at_the_very_byte(history: Engine, evidence: Path) -> None:
+    record(history, [kept(n, 20 - n / 1000, evidence) for n in range(450)])
+    done = purged(history, evidence, most=1000)
+    assert (done.files, done.image_bytes) == (250, 1000)
+    assert names(evidence) == sorted(str(n) for n in range(250, 450))
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_goes_by_its_age_does_not_count_in_what_files_may_take(
+    history: Engine, evidence: Path, dry_run: bool
+) -> None:
+    passed = [kept(n, 50 - 10 * n, evidence, Decision.PASS) for n in range(5)]  # 0 and 1 are older than 30 days
+    rejected = [kept(n, 400 - 60 * n, evidence) for n in range(5, 7)]  # both younger than a year
+    record(history, [*passed, *rejected])
+    done = purged(history, evidence, Ages(images=timedelta(days=80)), most=15, dry_run=dry_run)
+    # By age 0 and 1 with their rows, and the images of 5; of the other four, 20 bytes, one must go.
+    assert (done.inspections, done.files, done.image_bytes) == (2, 4, 15)
+    assert dry_run or names(evidence) == ["3", "4", "6"]
+
+
+def test_held_and_reviewed_files_count_in_what_files_take_and_stay(history: Engine, evidence: Path) -> None:
+    record(history, [kept(n, 20 - n, evidence, part=Part(lot="L7") if n < 2 else Part()) for n in range(4)])
+    assert hold(history, "lot", "L7", by="me", note="a complaint", now=NOON)
+    done = purged(history, evidence, most=12)
+    assert (names(evidence), done.image_bytes) == (["0", "1"], 10)
+    assert purged(history, evidence, most=5).image_bytes == 10
+
+
+def test_a_file_that_cannot_be_removed_does_not_count(history: Engine, evidence: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    record(history, [kept(0, 20, tmp_path / "elsewhere"), kept(1, 19, evidence), kept(2, 18, evidence)])
+    done = purged(history, evidence, most=5)
+    assert (done.image_bytes, names(evidence), len(done.stuck)) == (5, ["2"], 1)
+    assert (tmp_path / "elsewhere" / "0.png").exists()
 
 
 def test_a_dry_run_changes_nothing_and_counts_the_same(history: Engine, evidence: Path) -> None:

@@ -63,6 +63,24 @@ def test_the_line_of_this_folder_is_purged_by_default(sqlite_history: Engine, fo
     assert [path.name for path in (folder / "evidence").iterdir()] == ["4.png"]
 
 
+def test_files_may_take_so_much_and_no_more(sqlite_history: Engine, folder: Path) -> None:
+    rehearsed = run(
+        "purge", "--keep-rejects", "forever", "--keep-pass", "forever", "--max-images-gb", "1e-8", "--dry-run"
+    )
+    assert "files that stay take 0.00 GB" in rehearsed.stdout
+    assert len(list((folder / "evidence").iterdir())) == 5
+    done = run("purge", "--keep-rejects", "forever", "--keep-pass", "forever", "--max-images-gb", "1e-8", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["image_bytes"]) == (0, 10)
+    assert sorted(path.name for path in (folder / "evidence").iterdir()) == ["2.png", "4.png"]
+    assert left(sqlite_history) == [0, 1, 2, 3, 4]
+    run("hold", "lot=L2")
+    over = run("purge", "--keep-rejects", "forever", "--max-images-gb", "0")
+    assert over.exit_code == 1
+    assert over.stderr == "files take more than --max-images-gb: what is left is held, reviewed or cannot be removed\n"
+    assert [path.name for path in (folder / "evidence").iterdir()] == ["2.png"]
+    assert run("purge", "--max-images-gb", "nan").exit_code == 2
+
+
 def test_what_is_held_stays_until_it_is_released(sqlite_history: Engine, folder: Path) -> None:
     assert run("hold", "lot=L1", "--note", "complaint 4711", "--by", "A. Smith").stdout == "lot L1 is held\n"
     assert run("hold", "lot=L1").stdout == "lot L1 is held already\n"

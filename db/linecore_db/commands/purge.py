@@ -14,6 +14,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from linecore.clock import SystemClock
+from linecore.commands.finite import FiniteRange
 from linecore.text import printable
 from linecore_db.evidence_files import EvidenceFolders
 from linecore_db.failures import failure
@@ -25,6 +26,7 @@ from linecore_db.upgrade import require_schema
 from linecore_db.urls import chosen_url, evidence_folders
 
 STUCK_SHOWN = 10
+GB = 1e9
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
@@ -40,6 +42,12 @@ def _age(option: str, default: str, what: str) -> Callable[[Command], Command]:
 @_age("--keep-pass", "30d", "How long inspections that passed stay.")
 @_age("--keep-rejects", "365d", "How long FAIL, UNCERTAIN and NO_RESULT stay.")
 @_age("--keep-images", "forever", "How long files stay whose inspection stays longer.")
+@click.option(
+    "--max-images-gb",
+    type=FiniteRange(min=0),
+    metavar="GB",
+    help="How much the files may take, in 10^9 bytes: beyond it the oldest go, those of what passed first.",
+)
 @_age("--keep-alarms", "365d", "How long alarms stay that are cleared.")
 @_age("--keep-log", "90d", "How long the log and dropped frames stay.")
 @click.option(
@@ -58,6 +66,7 @@ def purge(
     keep_pass: timedelta | None,
     keep_rejects: timedelta | None,
     keep_images: timedelta | None,
+    max_images_gb: float | None,
     keep_alarms: timedelta | None,
     keep_log: timedelta | None,
     folders: tuple[Path, ...],
@@ -67,20 +76,29 @@ def purge(
     """Let old inspections go, their files first; what is held or was reviewed stays.
 
     An AGE is 12h, 30d, 52w or forever. A line may go on writing meanwhile. Exit code 1 where a file could not be
-    removed: its inspection stays too.
+    removed, which keeps its inspection too, or where files take more than they may.
 
     \b
     Examples:
       linecore db purge --config line.toml --dry-run
       linecore db purge --keep-pass 7d --keep-rejects 730d --keep-images 90d
+      linecore db purge --max-images-gb 200
     """
     database = chosen_url(url, config, Path.cwd())
     allowed = [*folders, *(evidence_folders(config, Path.cwd()) if url is None else [])]
     engine = open_database(database, read_only=dry_run, answer_s=None)
+    max_image_bytes = None if max_images_gb is None else max_images_gb * GB
     ages = Ages(keep_pass, keep_rejects, keep_images, keep_alarms, keep_log)
     try:
         require_schema(engine)
-        done = purge_history(engine, ages, EvidenceFolders(allowed), SystemClock().now(), dry_run=dry_run)
+        done = purge_history(
+            engine,
+            ages,
+            EvidenceFolders(allowed),
+            SystemClock().now(),
+            max_image_bytes=max_image_bytes,
+            dry_run=dry_run,
+        )
     except SQLAlchemyError as error:
         raise failure(engine.url, error) from None
     finally:
@@ -89,7 +107,12 @@ def purge(
         click.echo(json.dumps({**asdict(done), "dry_run": dry_run}, ensure_ascii=False))
     else:
         _say(done, dry_run)
-    if done.stuck:
+    too_many = done.image_bytes is not None and max_image_bytes is not None and done.image_bytes > max_image_bytes
+    if too_many:
+        click.echo(
+            "files take more than --max-images-gb: what is left is held, reviewed or cannot be removed", err=True
+        )
+    if done.stuck or too_many:
         sys.exit(1)
 
 
@@ -101,6 +124,8 @@ def _say(done: Purged, dry_run: bool) -> None:
     )
     if done.files_missing:
         click.echo(f"{done.files_missing:,} files were not there any more")
+    if done.image_bytes is not None:
+        click.echo(f"files that stay take {done.image_bytes / GB:,.2f} GB")
     if done.held or done.reviewed:
         click.echo(
             f"{done.held:,} inspections stay because they are held, {done.reviewed:,} because they were reviewed"
