@@ -57,7 +57,7 @@ def begin_from(network: keras.Model, labels: Sequence[str], bundle: Bundle) -> N
         except ValueError as error:  # whatever Keras and NumPy raise where a layer is absent or has another shape
             raise ConfigError(
                 f"weights is {bundle.folder}, a model that is built otherwise: its layer {layer.name!r} does not fit; "
-                "give the --alpha that it was trained with; if it was, it is of another version of linecore"
+                "leave --alpha out, or if it is, begin from a model of this version of linecore"
             ) from error
 
 

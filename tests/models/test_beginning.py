@@ -7,11 +7,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from linecore.errors import ConfigError
 from linecore_models.architecture import build_model
 from linecore_models.beginning import begin_from, finished_model
 from linecore_models.bundle import Bundle, load_bundle
+from linecore_models.commands.train import train
 from linecore_models.keras_file import load_keras
 from linecore_models.recipe import GIVEN, IMAGENET, NO_WEIGHTS
 from tests.models.conftest import ALPHA, SIDE, train_tiny
@@ -61,7 +63,7 @@ def test_a_label_keeps_its_map_wherever_it_stands_and_a_new_one_begins_as_it_was
 
 
 def test_a_model_of_another_width_is_refused(bundle: Bundle) -> None:
-    with pytest.raises(ConfigError, match=r"built otherwise: its layer 'backbone' does not fit; give the --alpha"):
+    with pytest.raises(ConfigError, match=r"built otherwise: its layer 'backbone' does not fit; leave --alpha out"):
         begin_from(network(3, alpha=0.5), bundle.manifest.labels, bundle)
 
 
@@ -82,6 +84,19 @@ def test_training_that_begins_from_a_bundle_says_from_which(plates: Path, traine
     training = json.loads((tmp_path / "next" / "model.json").read_text())["training"]
     assert training["weights"] == "tiny 1"
     assert len(training["weights_sha256"]) == 64
+
+
+def test_how_it_is_built_and_what_it_sees_is_the_finished_models_unless_given(
+    plates: Path, trained: Path, tmp_path: Path
+) -> None:
+    quick = ["--head-epochs", 1, "--fine-tune-epochs", 0, "--variants", "float32", "--batch-size", 8]
+    options = ["--weights", trained, "--out", tmp_path / "next", "--resize", "linear", *quick]
+    told = CliRunner().invoke(train, [str(one) for one in (plates, *options)], catch_exceptions=False)
+    assert told.exit_code == 0, told.output
+    before, after = load_bundle(trained).manifest, load_bundle(tmp_path / "next").manifest
+    assert (before.input_size, before.resize, before.even_contrast) == (SIDE, "area", 0)
+    assert (after.input_size, after.resize, after.even_contrast) == (SIDE, "linear", 0)
+    assert after.training["alpha"] == ALPHA
 
 
 def test_a_misspelt_model_is_named_before_an_older_bundle_goes(plates: Path, trained: Path, tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from linecore.errors import ConfigError, ModelError
 from linecore_models.bundle import find_bundle, load_bundle
 from linecore_models.dataset import read_folders
+from linecore_models.manifest import Manifest
 from linecore_models.recipe import IMAGENET, NO_WEIGHTS
 
 
@@ -32,17 +34,30 @@ def require_spread_is_mined(
         raise ConfigError(f"--spread names {wrong[0]!r}, which is good product; name classes of defects")
 
 
-def require_beginning(weights: str, out: Path) -> None:
+def require_beginning(weights: str, out: Path) -> Manifest | None:
     """Refuse weights that are not there, before an older bundle goes, and to replace the model that is begun from.
+
+    Return what is known of that model; None where the weights are no finished model's.
 
     Raises:
         ConfigError: it says which.
     """
     if weights in (IMAGENET, NO_WEIGHTS) or Path(weights).is_file():
-        return
+        return None
     try:
-        folder = load_bundle(find_bundle(weights, Path())).folder
+        bundle = load_bundle(find_bundle(weights, Path()))
     except ModelError as error:
         raise ConfigError(f"--weights is no file, and no model to begin from: {error}") from error
-    if folder.resolve() == out.resolve():
+    if bundle.folder.resolve() == out.resolve():
         raise ConfigError(f"--out is '{out}', the model that --weights begins from; name another folder with --out")
+    return bundle.manifest
+
+
+def taken_over(finished: Manifest) -> dict[str, Any]:
+    """Return how the network of a finished model is built and what it sees, by the names of a recipe."""
+    seen: dict[str, Any] = {
+        "input_size": finished.input_size,
+        "resize": finished.resize,
+        "even_contrast": finished.even_contrast,
+    }
+    return seen | {name: finished.training[name] for name in ("alpha", "channels") if name in finished.training}

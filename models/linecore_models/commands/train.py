@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from linecore.clock import SystemClock
@@ -16,7 +17,12 @@ from linecore.errors import ConfigError
 from linecore_models.bundle import MANIFEST
 from linecore_models.card import Card, read_card
 from linecore_models.commands.duration import Duration
-from linecore_models.commands.requirements import require_beginning, require_classes, require_spread_is_mined
+from linecore_models.commands.requirements import (
+    require_beginning,
+    require_classes,
+    require_spread_is_mined,
+    taken_over,
+)
 from linecore_models.manifest import Dataset, Manifest, VariantName
 from linecore_models.preprocessing import Resize
 from linecore_models.quiet import load_tensorflow
@@ -85,7 +91,8 @@ DEFAULT = Recipe()
     default="imagenet",
     show_default=True,
     help="Of the backbone: 'imagenet' (downloaded), the PATH of a file, or 'none' (random, and trained as well). Or of "
-    "a finished model to begin from: the name of a bundled one, or its folder.",
+    "a finished model to begin from: the name of a bundled one, or its folder; width, input size, resize rule and "
+    "contrast are its own then, unless given.",
 )
 @click.option("--alpha", type=FiniteRange(min=0.1), default=1.0, show_default=True, help="Width of MobileNetV2.")
 @click.option(
@@ -198,7 +205,8 @@ def train(
     require_spread_is_mined(data, spread, pass_labels or ("ok",), mined=bool(boxes) and good_steel)
     name = name or data[0].resolve().name
     out = out or Path("runs") / name
-    require_beginning(str(recipe["weights"]), out)
+    if finished := require_beginning(str(recipe["weights"]), out):
+        recipe |= {key: value for key, value in taken_over(finished).items() if not _said(key)}
     out = _run_folder(out, force=force, resume=resume)
     machines = _machines()
     from linecore_models.machines import device_sentence
@@ -234,6 +242,11 @@ def train(
         return
     _tell(console, manifest)
     console.print(f"bundle in {out}", highlight=False, soft_wrap=True)
+
+
+def _said(option: str) -> bool:
+    """Whether it stands on the command line."""
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
 
 
 def _shown_on(console: Console) -> Callable[[Dataset], None]:
