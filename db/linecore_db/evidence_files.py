@@ -7,6 +7,7 @@ folder without following a link, and only a regular file at its end is removed.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ class Removed:
     """What became of a file."""
 
     gone: bool  # it is no longer there
-    size: int | None = None  # bytes that it held; None where it was gone before
+    size: int | None = None  # bytes that it held or holds; None where it was gone before, or cannot be looked at
     reason: str | None = None  # why it is still there
 
 
@@ -52,6 +53,8 @@ def _remove(root: Path, parts: Sequence[str], dry_run: bool) -> Removed:
                 return Removed(False, reason="it is no regular file")
             if not dry_run:
                 os.unlink(parts[-1], dir_fd=folder)
+            elif not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
+                return Removed(False, found.st_size, reason=os.strerror(errno.EACCES))
             return Removed(True, found.st_size)
     except FileNotFoundError:
         return Removed(True)

@@ -8,14 +8,13 @@ transaction of their own, which follows a pause as long as the one before took.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, Engine, and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Delete, Engine, and_, delete, exists, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from linecore.alarms import AlarmState
@@ -25,6 +24,7 @@ from linecore_db.holds import is_held
 from linecore_db.recording import add_to_tally
 from linecore_db.rows import tally_rows
 from linecore_db.schema import AlarmRow, DroppedFrameRow, EvidenceRow, InspectionRow, LogRow, ReviewRow, TallyRow
+from linecore_db.stored_images import measure
 
 FIRST_BATCH, SMALLEST_BATCH, LARGEST_BATCH = 100, 20, 2000
 LOCK_S = 0.05  # that a batch should keep other writers waiting, at most
@@ -88,9 +88,11 @@ class _Purge:
             if age is not None:
                 self._inspections(decision, now - age)
         if ages.images is not None:
-            self._images(InspectionRow.captured_at < now - ages.images)
+            self._images(and_(InspectionRow.captured_at < now - ages.images, _young(ages.passes, ages.rejects, now)))
         if max_image_bytes is not None:
-            self._shrink(max_image_bytes, _young(ages, now))
+            # In a rehearsal, what would have gone by its age is there still.
+            kept = _young(_least(ages.passes, ages.images), _least(ages.rejects, ages.images), now)
+            self._shrink(max_image_bytes, and_(~kept, _may_go()) if self._dry_run else false())
         if ages.alarms is not None:
             cleared = and_(AlarmRow.state == AlarmState.CLEARED, AlarmRow.changed_at < now - ages.alarms)
             self._done.alarms = self._plain(AlarmRow.id, cleared)
@@ -135,72 +137,60 @@ class _Purge:
         )
         self._done.inspections += len(gone)
 
-    def _shrink(self, most: float, young: ColumnElement[bool]) -> None:
-        """Remove files of what is *young* enough to stay, until those that stay take *most* bytes."""
-        self._done.image_bytes = sum(
-            self._files.remove(path, dry_run=True).size or 0
-            for _, named in self._illustrated(or_(young, ~_may_go()))
-            for _, path in named
-        )
-        passed = InspectionRow.decision == str(Decision.PASS)
-        for which in (passed, ~passed):
-            self._images(and_(young, which), enough=lambda: (self._done.image_bytes or 0) <= most)
-
-    def _images(self, which: ColumnElement[bool], enough: Callable[[], bool] = lambda: False) -> None:
-        """Remove files of rows that stay, the oldest first, until there were *enough*."""
-        for ids, named in self._illustrated(and_(which, _may_go())):
-            if enough():
-                return
-            gone = self._without_files(ids, named, enough)
+    def _shrink(self, most: float, leaves: ColumnElement[bool]) -> None:
+        """Remove files of rows that stay, until all that rows name take no more than *most* bytes."""
+        stored = measure(self._engine, self._files, _may_go(), leaves, self._done.stuck)
+        self._done.stuck |= stored.unknown
+        self._done.image_bytes = stored.bytes
+        ids, sizes = (column.tolist() for column in stored.beyond(most))
+        taken, done = dict(zip(ids, sizes, strict=True)), 0
+        while batch := ids[done : done + self._size]:
+            done += len(batch)
+            with self._engine.connect() as connection:
+                # Asked again: what is held meanwhile stays.
+                free = set(connection.scalars(select(InspectionRow.id).where(InspectionRow.id.in_(batch), _may_go())))
+                named = self._named(connection, batch)
+            gone = self._without_files([key for key in batch if key in free], named)
+            self._done.image_bytes -= sum(taken[key] for key in gone)
             if gone and not self._dry_run:
                 self._write(_executed(delete(EvidenceRow).where(EvidenceRow.inspection_id.in_(gone))))
 
-    def _illustrated(self, which: ColumnElement[bool]) -> Iterator[tuple[list[int], list[tuple[int, str]]]]:
-        """Yield inspections and the files that they name, in batches; along the evidence, since most rows have none."""
+    def _images(self, which: ColumnElement[bool]) -> None:
+        """Remove the files of rows that stay; along the evidence, since most rows have none."""
         last = 0
         while True:
-            some = InspectionRow.id == EvidenceRow.inspection_id, EvidenceRow.inspection_id > last, which
+            some = InspectionRow.id == EvidenceRow.inspection_id, EvidenceRow.inspection_id > last, which, _may_go()
             query = select(EvidenceRow.inspection_id).where(*some).distinct().order_by(EvidenceRow.inspection_id)
             with self._engine.connect() as connection:
                 ids = list(connection.execute(query.limit(self._size)).scalars())
                 named = self._named(connection, ids)
             if not ids:
                 return
-            yield ids, named
             last = ids[-1]
+            ids = self._without_files(ids, named)
+            if ids and not self._dry_run:
+                self._write(_executed(delete(EvidenceRow).where(EvidenceRow.inspection_id.in_(ids))))
 
     def _named(self, connection: Connection, ids: Sequence[int]) -> list[tuple[int, str]]:
         query = select(EvidenceRow.inspection_id, EvidenceRow.path).where(EvidenceRow.inspection_id.in_(ids))
         return [(key, path) for key, path in connection.execute(query)]
 
-    def _without_files(
-        self, ids: Sequence[int], named: Sequence[tuple[int, str]], enough: Callable[[], bool] = lambda: False
-    ) -> list[int]:
-        """Remove the files until there were *enough*, and return the inspections that name none any more."""
-        files = defaultdict(list)
+    def _without_files(self, ids: Sequence[int], named: Sequence[tuple[int, str]]) -> list[int]:
+        """Remove the files, and return the inspections that name none any more."""
+        wanted, stuck = set(ids), set()
         for key, path in named:
-            files[key].append(path)
-        free = []
-        for key in ids:
-            if enough():
-                break
-            gone = [self._removed(path) for path in files[key]]
-            if all(gone):
-                free.append(key)
-        return free
-
-    def _removed(self, path: str) -> bool:
-        removed = self._files.remove(path, dry_run=self._dry_run)
-        if not removed.gone:
-            self._done.stuck[path] = removed.reason or "it could not be removed"
-        elif removed.size is None:
-            self._done.files_missing += 1
-        else:
-            self._done.files += 1
-            self._done.bytes += removed.size
-            if self._done.image_bytes is not None:
-                self._done.image_bytes -= removed.size
-        return removed.gone
+            if key not in wanted:
+                continue
+            removed = self._files.remove(path, dry_run=self._dry_run)
+            if not removed.gone:
+                stuck.add(key)
+                self._done.stuck[path] = removed.reason or "it could not be removed"
+            elif removed.size is None:
+                self._done.files_missing += 1
+            else:
+                self._done.files += 1
+                self._done.bytes += removed.size
+        return [key for key in ids if key not in stuck]
 
     def _plain(self, key: InstrumentedAttribute[Any], old: ColumnElement[bool]) -> int:
         """Remove rows that nothing depends on; return how many."""
@@ -232,14 +222,17 @@ def _executed(statement: Delete) -> Callable[[Connection], object]:
     return lambda connection: connection.execute(statement)
 
 
-def _young(ages: Ages, now: datetime) -> ColumnElement[bool]:
-    """Say which inspections stay, and their files with them."""
-    row, each = InspectionRow, []
-    for decision in Decision:
-        age = ages.passes if decision is Decision.PASS else ages.rejects
-        limits = [limit for limit in (age, ages.images) if limit is not None]
-        each.append(and_(row.decision == str(decision), *(row.captured_at >= now - limit for limit in limits)))
-    return or_(*each)
+def _young(passes: timedelta | None, rejects: timedelta | None, now: datetime) -> ColumnElement[bool]:
+    """Say which inspections are younger than these ages, as they passed or not."""
+    row, passed = InspectionRow, InspectionRow.decision == str(Decision.PASS)
+    return or_(
+        passed if passes is None else and_(passed, row.captured_at >= now - passes),
+        ~passed if rejects is None else and_(~passed, row.captured_at >= now - rejects),
+    )
+
+
+def _least(*ages: timedelta | None) -> timedelta | None:
+    return min((age for age in ages if age is not None), default=None)
 
 
 def _is_reviewed() -> ColumnElement[bool]:

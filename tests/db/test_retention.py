@@ -207,6 +207,80 @@ def test_files_of_many_batches_stop_at_the_very_byte(history: Engine, evidence: 
     assert names(evidence) == sorted(str(n) for n in range(250, 450))
 
 
+def test_what_came_late_is_as_old_as_it_is(history: Engine, evidence: Path) -> None:
+    record(history, [kept(n, age, evidence) for n, age in enumerate((1, 2, 3))])
+    record(history, [kept(n, age, evidence) for n, age in enumerate((200, 50, 100), 3)])
+    assert purged(history, evidence, most=15).image_bytes == 15
+    assert names(evidence) == ["0", "1", "2"]
+
+
+def test_two_that_purge_at_once_remove_no_more_than_one(history: Engine, evidence: Path) -> None:
+    record(history, [kept(n, 20 - n / 1000, evidence) for n in range(1500)])
+    engines = [open_database(history.url), open_database(history.url)]
+    both = [Thread(target=purged, args=(engine, evidence), kwargs={"most": 5000}) for engine in engines]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    for engine in engines:
+        engine.dispose()
+    assert len(names(evidence)) == 1000
+
+
+def test_a_file_that_several_inspections_name_counts_once_and_stays(history: Engine, evidence: Path) -> None:
+    first, second = kept(0, 20, evidence), kept(1, 19, evidence, part=Part(lot="L7"))
+    shared = replace(first, evidence=second.evidence)
+    record(history, [shared, second, kept(2, 18, evidence)])
+    (evidence / "0.png").unlink()
+    for dry_run in (True, False):
+        done = purged(history, evidence, most=0, dry_run=dry_run)
+        assert (done.files, done.image_bytes) == (1, 5)
+    assert names(evidence) == ["1"]
+    assert rows_of(history, EvidenceRow) == 2
+
+
+def test_what_another_sink_has_not_written_yet_keeps_its_row(history: Engine, evidence: Path) -> None:
+    record(history, [kept(n, 20 - n, evidence, Decision.PASS) for n in range(3)])
+    (evidence / "1.png").unlink()
+    done = purged(history, evidence, most=5)
+    assert (done.files, done.files_missing, names(evidence)) == (1, 0, ["2"])
+    assert rows_of(history, EvidenceRow) == 2
+
+
+def test_files_that_cannot_be_looked_at_are_named(history: Engine, evidence: Path, tmp_path: Path) -> None:
+    record(history, [kept(0, 20, evidence)])
+    (tmp_path / "other").mkdir()
+    done = purge(history, Ages(), EvidenceFolders([tmp_path / "other"]), NOW, max_image_bytes=0)
+    assert (done.image_bytes, list(done.stuck.values())) == (0, ["it lies outside the evidence folders"])
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_old_files_that_cannot_be_removed_count(
+    history: Engine, evidence: Path, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    """Tests run as root too, who may remove anything; so the question is answered for somebody else."""
+    record(history, [kept(0, 500, evidence), kept(1, 20, evidence)])
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("linecore_db.evidence_files.os.access", lambda *_, **__: False)
+    monkeypatch.setattr("linecore_db.evidence_files.os.unlink", refused)
+    done = purged(history, evidence, most=5, dry_run=dry_run)
+    assert (done.files, done.image_bytes, set(done.stuck.values())) == (0, 10, {"Permission denied"})
+
+
+def test_without_evidence_nothing_is_too_much(history: Engine, evidence: Path) -> None:
+    record(history, [replace(inspection(0), evidence=())])
+    assert purged(history, evidence, Ages(rejects=None), most=0).image_bytes == 0
+
+
+def test_a_rehearsal_does_not_count_twice_what_goes_with_its_row(history: Engine, evidence: Path) -> None:
+    record(history, [kept(n, age, evidence, Decision.PASS) for n, age in enumerate((50, 40, 5))])
+    ages = Ages(passes=timedelta(days=30), images=timedelta(days=20))
+    assert purged(history, evidence, ages, dry_run=True).files == purged(history, evidence, ages).files == 2
+
+
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_what_goes_by_its_age_does_not_count_in_what_files_may_take(
     history: Engine, evidence: Path, dry_run: bool

@@ -67,7 +67,7 @@ def test_files_may_take_so_much_and_no_more(sqlite_history: Engine, folder: Path
     rehearsed = run(
         "purge", "--keep-rejects", "forever", "--keep-pass", "forever", "--max-images-gb", "1e-8", "--dry-run"
     )
-    assert "files that stay take 0.00 GB" in rehearsed.stdout
+    assert "files that stay take 10 bytes" in rehearsed.stdout
     assert len(list((folder / "evidence").iterdir())) == 5
     done = run("purge", "--keep-rejects", "forever", "--keep-pass", "forever", "--max-images-gb", "1e-8", "--json")
     assert (done.exit_code, json.loads(done.stdout)["image_bytes"]) == (0, 10)
@@ -76,9 +76,18 @@ def test_files_may_take_so_much_and_no_more(sqlite_history: Engine, folder: Path
     run("hold", "lot=L2")
     over = run("purge", "--keep-rejects", "forever", "--max-images-gb", "0")
     assert over.exit_code == 1
-    assert over.stderr == "files take more than --max-images-gb: what is left is held, reviewed or cannot be removed\n"
+    assert "they are more than the 0 GB of --max-images-gb: what is left is held" in over.stderr
     assert [path.name for path in (folder / "evidence").iterdir()] == ["2.png"]
     assert run("purge", "--max-images-gb", "nan").exit_code == 2
+    assert "'200GB' is not a valid number" in run("purge", "--max-images-gb", "200GB").stderr
+
+
+def test_a_folder_that_is_not_the_right_one_is_no_success(
+    sqlite_history: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = run("purge", "--db", str(sqlite_history.url), "--keep-rejects", "forever", "--max-images-gb", "1")
+    assert blind.exit_code == 1
+    assert "name the folder with --evidence DIR" in blind.stderr
 
 
 def test_what_is_held_stays_until_it_is_released(sqlite_history: Engine, folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
+from rich import filesize
 from sqlalchemy.exc import SQLAlchemyError
 
 from linecore.clock import SystemClock
@@ -110,7 +111,9 @@ def purge(
     too_many = done.image_bytes is not None and max_image_bytes is not None and done.image_bytes > max_image_bytes
     if too_many:
         click.echo(
-            "files take more than --max-images-gb: what is left is held, reviewed or cannot be removed", err=True
+            f"they are more than the {max_images_gb:g} GB of --max-images-gb: what is left is held, was reviewed, is "
+            "named by several inspections or cannot be removed",
+            err=True,
         )
     if done.stuck or too_many:
         sys.exit(1)
@@ -125,7 +128,7 @@ def _say(done: Purged, dry_run: bool) -> None:
     if done.files_missing:
         click.echo(f"{done.files_missing:,} files were not there any more")
     if done.image_bytes is not None:
-        click.echo(f"files that stay take {done.image_bytes / GB:,.2f} GB")
+        click.echo(f"files that stay take {filesize.decimal(done.image_bytes)}")
     if done.held or done.reviewed:
         click.echo(
             f"{done.held:,} inspections stay because they are held, {done.reviewed:,} because they were reviewed"

@@ -1,0 +1,144 @@
+"""What the files of a history take, and which of them go first where that is too much.
+
+Measured once, before anything goes: what to remove is a list from then on. Two that purge at the same time come to the
+same list, and what a line writes meanwhile is neither counted nor touched.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, Engine, Row, and_, func, or_, select
+
+from linecore.inspection import Decision
+from linecore_db.evidence_files import EvidenceFolders
+from linecore_db.schema import EvidenceRow, InspectionRow
+
+READ = 1000  # rows at a time
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class _Inspections:
+    """Inspections that name files, in the order of their ids; arrays, since there may be millions."""
+
+    ids: array[int] = field(default_factory=lambda: array("q"))
+    captured: array[float] = field(default_factory=lambda: array("d"))  # seconds since 1970
+    passed: array[int] = field(default_factory=lambda: array("b"))
+    may_go: array[int] = field(default_factory=lambda: array("b"))  # 0 too where a file is not there, or must stay
+
+
+@dataclass(slots=True)
+class _Files:
+    """Files that were looked at, as often as they are named."""
+
+    names: array[int] = field(default_factory=lambda: array("q"))  # hashes of their paths
+    owners: array[int] = field(default_factory=lambda: array("q"))  # places of their inspections
+    sizes: array[int] = field(default_factory=lambda: array("q"))  # bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredImages:
+    """The files that a history names, as they were when they were measured."""
+
+    bytes: int  # each file once, however many rows name it
+    unknown: dict[str, str]  # file that could not be looked at -> why
+    ids: Numbers  # inspections whose files may go: those that passed before the others, and the oldest of each first
+    sizes: Numbers  # bytes of their files
+
+    def beyond(self, most: float) -> tuple[Numbers, Numbers]:
+        """Return the ids of the first of these, and their bytes, without which the files take no more than *most*."""
+        excess = self.bytes - most
+        if excess <= 0:
+            return self.ids[:0], self.sizes[:0]
+        count = int(np.searchsorted(np.cumsum(self.sizes), excess)) + 1
+        return self.ids[:count], self.sizes[:count]
+
+
+def measure(
+    engine: Engine,
+    files: EvidenceFolders,
+    may_go: ColumnElement[bool],
+    leaves: ColumnElement[bool],
+    stuck: Container[str],
+) -> StoredImages:
+    """Look at every file that a row names.
+
+    Inspections that *may_go* say so. Files of those that anyhow *leaves* do not count, but for the *stuck* ones. A file
+    that several inspections name stays, for one of these may have to, and so does what an inspection names whose files
+    are not all there: another sink may be about to write them.
+    """
+    inspections, found, unknown = _Inspections(), _Files(), dict[str, str]()
+    for row in _named(engine, may_go, leaves):
+        key, _, path, captured_at, decision, free, leaving = row
+        if leaving and path not in stuck:
+            continue
+        if not inspections.ids or inspections.ids[-1] != key:
+            inspections.ids.append(key)
+            inspections.captured.append(captured_at.timestamp())
+            inspections.passed.append(decision == Decision.PASS)
+            inspections.may_go.append(bool(free))
+        file = files.remove(path, dry_run=True)
+        if not file.gone or file.size is None:
+            inspections.may_go[-1] = 0
+        if not file.gone:
+            unknown[path] = file.reason or "it cannot be looked at"
+        if file.size is not None:
+            found.names.append(_hash(path))
+            found.owners.append(len(inspections.ids) - 1)
+            found.sizes.append(file.size)
+    return _ordered(inspections, found, unknown)
+
+
+def _ordered(inspections: _Inspections, found: _Files, unknown: dict[str, str]) -> StoredImages:
+    names, owners, sizes = (np.array(column, np.int64) for column in (found.names, found.owners, found.sizes))
+    by_name = np.argsort(names, kind="stable")
+    again = names[by_name][1:] == names[by_name][:-1]
+    first = np.ones(len(names), bool)
+    first[by_name[1:][again]] = False
+    free = np.array(inspections.may_go, bool)
+    for pair in (by_name[1:], by_name[:-1]):
+        free[owners[pair[again]]] = False
+    of_inspection = np.bincount(owners, weights=sizes, minlength=len(free)).astype(np.int64)
+    free &= of_inspection > 0
+    ids, captured, passed = (np.array(one) for one in (inspections.ids, inspections.captured, inspections.passed))
+    order = np.lexsort((ids[free], captured[free], passed[free] == 0))
+    return StoredImages(int(sizes[first].sum()), unknown, ids[free][order], of_inspection[free][order])
+
+
+def _named(
+    engine: Engine, may_go: ColumnElement[bool], leaves: ColumnElement[bool]
+) -> Iterator[Row[int, int, str, datetime, str, bool, bool]]:
+    """Yield the evidence, inspection by inspection, in short reads."""
+    key, ordinal = EvidenceRow.inspection_id, EvidenceRow.ordinal
+    with engine.connect() as connection:
+        newest = connection.scalar(select(func.max(key))) or 0
+    columns = select(
+        key,
+        ordinal,
+        EvidenceRow.path,
+        InspectionRow.captured_at,
+        InspectionRow.decision,
+        may_go.label("may_go"),
+        leaves.label("leaves"),
+    ).join(InspectionRow, InspectionRow.id == key)
+    last = 0, 0
+    while True:
+        further = and_(key >= last[0], or_(key > last[0], ordinal > last[1]), key <= newest)
+        with engine.connect() as connection:
+            rows = connection.execute(columns.where(further).order_by(key, ordinal).limit(READ)).all()
+        yield from rows
+        if len(rows) < READ:
+            return
+        last = rows[-1][0], rows[-1][1]
+
+
+def _hash(path: str) -> int:
+    return int.from_bytes(blake2b(bytes(Path.cwd() / path), digest_size=8).digest(), signed=True)
