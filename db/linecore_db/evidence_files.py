@@ -23,6 +23,7 @@ class Removed:
     gone: bool  # it is no longer there
     size: int | None = None  # bytes that it held or holds; None where it was gone before, or cannot be looked at
     reason: str | None = None  # why it is still there
+    identity: tuple[int, int] | None = None  # device and inode: one file, whatever its paths; None where not looked at
 
 
 class EvidenceFolders:
@@ -51,15 +52,26 @@ def _remove(root: Path, parts: Sequence[str], dry_run: bool) -> Removed:
             found = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
             if not stat.S_ISREG(found.st_mode):
                 return Removed(False, reason="it is no regular file")
+            identity = found.st_dev, found.st_ino
             if not dry_run:
                 os.unlink(parts[-1], dir_fd=folder)
-            elif not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
-                return Removed(False, found.st_size, reason=os.strerror(errno.EACCES))
-            return Removed(True, found.st_size)
+            elif not _may_unlink(folder, found):
+                return Removed(False, found.st_size, os.strerror(errno.EACCES), identity)
+            return Removed(True, found.st_size, identity=identity)
     except FileNotFoundError:
         return Removed(True)
     except OSError as error:
         return Removed(False, reason=error.strerror or type(error).__name__)
+    except ValueError as error:  # a NUL byte in its name
+        return Removed(False, reason=str(error))
+
+
+def _may_unlink(folder: int, file: os.stat_result) -> bool:
+    """Say whether this process could remove a file; what only the attempt shows, like an immutable one, is not seen."""
+    above = os.fstat(folder)
+    if above.st_mode & stat.S_ISVTX and os.geteuid() not in (0, above.st_uid, file.st_uid):
+        return False
+    return os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True)
 
 
 @contextmanager

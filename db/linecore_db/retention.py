@@ -8,6 +8,7 @@ transaction of their own, which follows a pause as long as the one before took.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -119,7 +120,7 @@ class _Purge:
             if not found:
                 break
             last = found[-1].captured_at, found[-1].id
-            ids = self._without_files(ids, named)
+            ids, _ = self._without_files(ids, named)
             if self._dry_run:
                 self._done.inspections += len(ids)
             elif ids:
@@ -142,16 +143,21 @@ class _Purge:
         stored = measure(self._engine, self._files, _may_go(), leaves, self._done.stuck)
         self._done.stuck |= stored.unknown
         self._done.image_bytes = stored.bytes
-        ids, sizes = (column.tolist() for column in stored.beyond(most))
-        taken, done = dict(zip(ids, sizes, strict=True)), 0
-        while batch := ids[done : done + self._size]:
-            done += len(batch)
+        done = 0
+        while self._done.image_bytes > most and done < len(stored.ids):
+            chosen = stored.next_to_go(done, self._size, self._done.image_bytes - most)
+            done = chosen.stop
+            taken = dict(zip(stored.ids[chosen].tolist(), stored.sizes[chosen].tolist(), strict=True))
+            captured = dict(zip(taken, stored.captured[chosen].tolist(), strict=True))
             with self._engine.connect() as connection:
-                # Asked again: what is held meanwhile stays.
-                free = set(connection.scalars(select(InspectionRow.id).where(InspectionRow.id.in_(batch), _may_go())))
-                named = self._named(connection, batch)
-            gone = self._without_files([key for key in batch if key in free], named)
-            self._done.image_bytes -= sum(taken[key] for key in gone)
+                # Asked again: what is held meanwhile stays, and so does another inspection that has got the same id.
+                query = select(InspectionRow.id, InspectionRow.captured_at).where(
+                    InspectionRow.id.in_(taken), _may_go()
+                )
+                free = {key for key, at in connection.execute(query) if at.timestamp() == captured[key]}
+                named = self._named(connection, list(free))
+            gone, torn = self._without_files([key for key in taken if key in free], named)
+            self._done.image_bytes -= sum(taken[key] for key in gone) + torn
             if gone and not self._dry_run:
                 self._write(_executed(delete(EvidenceRow).where(EvidenceRow.inspection_id.in_(gone))))
 
@@ -167,7 +173,7 @@ class _Purge:
             if not ids:
                 return
             last = ids[-1]
-            ids = self._without_files(ids, named)
+            ids, _ = self._without_files(ids, named)
             if ids and not self._dry_run:
                 self._write(_executed(delete(EvidenceRow).where(EvidenceRow.inspection_id.in_(ids))))
 
@@ -175,12 +181,10 @@ class _Purge:
         query = select(EvidenceRow.inspection_id, EvidenceRow.path).where(EvidenceRow.inspection_id.in_(ids))
         return [(key, path) for key, path in connection.execute(query)]
 
-    def _without_files(self, ids: Sequence[int], named: Sequence[tuple[int, str]]) -> list[int]:
-        """Remove the files, and return the inspections that name none any more."""
-        wanted, stuck = set(ids), set()
+    def _without_files(self, ids: Sequence[int], named: Sequence[tuple[int, str]]) -> tuple[list[int], int]:
+        """Remove the files; return the inspections that name none any more, and the bytes that went of the others."""
+        stuck, went = set(), Counter[int]()
         for key, path in named:
-            if key not in wanted:
-                continue
             removed = self._files.remove(path, dry_run=self._dry_run)
             if not removed.gone:
                 stuck.add(key)
@@ -190,7 +194,8 @@ class _Purge:
             else:
                 self._done.files += 1
                 self._done.bytes += removed.size
-        return [key for key in ids if key not in stuck]
+                went[key] += removed.size
+        return [key for key in ids if key not in stuck], sum(went[key] for key in stuck)
 
     def _plain(self, key: InstrumentedAttribute[Any], old: ColumnElement[bool]) -> int:
         """Remove rows that nothing depends on; return how many."""

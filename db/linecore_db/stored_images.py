@@ -1,11 +1,12 @@
 """What the files of a history take, and which of them go first where that is too much.
 
-Measured once, before anything goes: what to remove is a list from then on. Two that purge at the same time come to the
-same list, and what a line writes meanwhile is neither counted nor touched.
+Measured once, before anything goes: in which order to remove is a list from then on. Two that purge at the same time
+come to the same list, and what a line writes meanwhile is neither counted nor touched.
 """
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class _Inspections:
 class _Files:
     """Files that were looked at, as often as they are named."""
 
-    names: array[int] = field(default_factory=lambda: array("q"))  # hashes of their paths
+    names: array[int] = field(default_factory=lambda: array("q"))  # hashes of device and inode
     owners: array[int] = field(default_factory=lambda: array("q"))  # places of their inspections
     sizes: array[int] = field(default_factory=lambda: array("q"))  # bytes
 
@@ -50,16 +51,15 @@ class StoredImages:
 
     bytes: int  # each file once, however many rows name it
     unknown: dict[str, str]  # file that could not be looked at -> why
-    ids: Numbers  # inspections whose files may go: those that passed before the others, and the oldest of each first
+    # Inspections whose files may go: those that passed before the others, and the oldest of each first.
+    ids: Numbers
+    captured: npt.NDArray[np.float64]  # seconds since 1970
     sizes: Numbers  # bytes of their files
 
-    def beyond(self, most: float) -> tuple[Numbers, Numbers]:
-        """Return the ids of the first of these, and their bytes, without which the files take no more than *most*."""
-        excess = self.bytes - most
-        if excess <= 0:
-            return self.ids[:0], self.sizes[:0]
-        count = int(np.searchsorted(np.cumsum(self.sizes), excess)) + 1
-        return self.ids[:count], self.sizes[:count]
+    def next_to_go(self, done: int, batch: int, excess: float) -> slice:
+        """Return the places of those after the first *done* whose files make *excess* bytes, a *batch* at most."""
+        sums = np.cumsum(self.sizes[done : done + batch])
+        return slice(done, done + min(len(sums), int(np.searchsorted(sums, excess)) + 1))
 
 
 def measure(
@@ -72,8 +72,8 @@ def measure(
     """Look at every file that a row names.
 
     Inspections that *may_go* say so. Files of those that anyhow *leaves* do not count, but for the *stuck* ones. A file
-    that several inspections name stays, for one of these may have to, and so does what an inspection names whose files
-    are not all there: another sink may be about to write them.
+    that several inspections name, by whatever path, stays, for one of these may have to, and so does what an inspection
+    names whose files are not all there: another sink may be about to write them.
     """
     inspections, found, unknown = _Inspections(), _Files(), dict[str, str]()
     for row in _named(engine, may_go, leaves):
@@ -90,10 +90,10 @@ def measure(
             inspections.may_go[-1] = 0
         if not file.gone:
             unknown[path] = file.reason or "it cannot be looked at"
-        if file.size is not None:
-            found.names.append(_hash(path))
+        if identity := file.identity or _identity(path):
+            found.names.append(_hash(identity))
             found.owners.append(len(inspections.ids) - 1)
-            found.sizes.append(file.size)
+            found.sizes.append(file.size or 0)
     return _ordered(inspections, found, unknown)
 
 
@@ -110,7 +110,9 @@ def _ordered(inspections: _Inspections, found: _Files, unknown: dict[str, str]) 
     free &= of_inspection > 0
     ids, captured, passed = (np.array(one) for one in (inspections.ids, inspections.captured, inspections.passed))
     order = np.lexsort((ids[free], captured[free], passed[free] == 0))
-    return StoredImages(int(sizes[first].sum()), unknown, ids[free][order], of_inspection[free][order])
+    return StoredImages(
+        int(sizes[first].sum()), unknown, ids[free][order], captured[free][order], of_inspection[free][order]
+    )
 
 
 def _named(
@@ -132,13 +134,24 @@ def _named(
     last = 0, 0
     while True:
         further = and_(key >= last[0], or_(key > last[0], ordinal > last[1]), key <= newest)
+        began = time.perf_counter()
         with engine.connect() as connection:
             rows = connection.execute(columns.where(further).order_by(key, ordinal).limit(READ)).all()
+        time.sleep(time.perf_counter() - began)  # whoever waited for SQLite's lock has it now
         yield from rows
         if len(rows) < READ:
             return
         last = rows[-1][0], rows[-1][1]
 
 
-def _hash(path: str) -> int:
-    return int.from_bytes(blake2b(bytes(Path.cwd() / path), digest_size=8).digest(), signed=True)
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return which file it is that may not be removed by this path, for another may lead there too."""
+    try:
+        found = (Path.cwd() / path).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _hash(identity: tuple[int, int]) -> int:
+    return int.from_bytes(blake2b(repr(identity).encode(), digest_size=8).digest(), signed=True)

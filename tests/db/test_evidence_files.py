@@ -17,8 +17,9 @@ def folder(tmp_path: Path) -> Path:
 def test_a_file_is_removed_once(folder: Path) -> None:
     folders = EvidenceFolders([folder])
     path = str(folder / "line" / "day" / "a.png")
-    assert folders.remove(path, dry_run=True) == Removed(True, 3)
-    assert folders.remove(path) == Removed(True, 3)
+    identity = (found := Path(path).stat()).st_dev, found.st_ino
+    assert folders.remove(path, dry_run=True) == Removed(True, 3, identity=identity)
+    assert folders.remove(path) == Removed(True, 3, identity=identity)
     assert folders.remove(path) == Removed(True, None)
     assert (folder / "line" / "day").is_dir()
 
@@ -73,3 +74,19 @@ def test_no_link_is_followed(folder: Path) -> None:
 def test_without_a_folder_nothing_is_removed(folder: Path) -> None:
     removed = EvidenceFolders([]).remove(str(folder / "line" / "day" / "a.png"))
     assert removed == Removed(False, reason="it lies outside the evidence folders")
+
+
+@pytest.mark.parametrize(("mode", "owner", "gone"), [(0o1777, 4711, False), (0o777, 4711, True), (0o1777, 0, True)])
+def test_a_rehearsal_sees_that_only_its_owner_removes_a_file_from_a_sticky_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, mode: int, owner: int, gone: bool
+) -> None:
+    deep = folder / "line" / "day"
+    deep.chmod(mode)
+    monkeypatch.setattr("linecore_db.evidence_files.os.geteuid", lambda: owner)
+    removed = EvidenceFolders([folder]).remove(str(deep / "a.png"), dry_run=True)
+    assert (removed.gone, removed.size) == (gone, 3)
+
+
+def test_a_name_that_no_file_can_have_is_a_reason(folder: Path) -> None:
+    removed = EvidenceFolders([folder]).remove(str(folder / "line" / "a\0b"))
+    assert (removed.gone, removed.reason) == (False, "embedded null byte")

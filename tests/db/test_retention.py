@@ -1,3 +1,4 @@
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ from linecore_db.schema import (
     TallyRow,
 )
 from linecore_db.session import open_database
+from linecore_db.stored_images import StoredImages, measure
 from tests.db.inspections import NOON, inspection
 
 NOW = NOON + timedelta(days=100)
@@ -268,6 +270,85 @@ def test_old_files_that_cannot_be_removed_count(
     monkeypatch.setattr("linecore_db.evidence_files.os.unlink", refused)
     done = purged(history, evidence, most=5, dry_run=dry_run)
     assert (done.files, done.image_bytes, set(done.stuck.values())) == (0, 10, {"Permission denied"})
+
+
+def test_for_what_cannot_be_removed_others_go(history: Engine, evidence: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the attempt shows it, as with an immutable file."""
+    record(history, [kept(n, 20 - n, evidence) for n in range(5)])
+    unlink = os.unlink
+
+    def refused(name: str, **where: int) -> None:
+        if name in ("0.png", "1.png"):
+            raise PermissionError(1, "Operation not permitted")
+        unlink(name, **where)
+
+    monkeypatch.setattr("linecore_db.evidence_files.os.unlink", refused)
+    done = purged(history, evidence, most=15)
+    assert (done.files, done.image_bytes, names(evidence)) == (2, 15, ["0", "1", "4"])
+    assert set(done.stuck.values()) == {"Operation not permitted"}
+
+
+def test_what_is_held_meanwhile_stays_and_others_go(
+    history: Engine, evidence: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(history, [kept(n, 20 - n, evidence, part=Part(lot="L7") if n < 2 else Part()) for n in range(5)])
+
+    def measured(*asked: object) -> StoredImages:
+        found = measure(*asked)  # type: ignore[arg-type]
+        assert hold(history, "lot", "L7", by="me", note="a complaint", now=NOON)
+        return found
+
+    monkeypatch.setattr("linecore_db.retention.measure", measured)
+    assert purged(history, evidence, most=15).image_bytes == 15
+    assert names(evidence) == ["0", "1", "4"]
+
+
+def test_another_inspection_that_has_got_the_same_id_meanwhile_stays(
+    history: Engine, evidence: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(history, [kept(0, 20, evidence)])
+
+    def measured(*asked: object) -> StoredImages:
+        found = measure(*asked)  # type: ignore[arg-type]
+        with history.begin() as connection:
+            connection.execute(update(InspectionRow).values(captured_at=NOW))
+        return found
+
+    monkeypatch.setattr("linecore_db.retention.measure", measured)
+    assert purged(history, evidence, most=0).files == 0
+    assert names(evidence) == ["0"]
+
+
+def test_one_file_by_two_paths_counts_once_and_stays(history: Engine, evidence: Path) -> None:
+    (evidence.parent / "link").symlink_to(evidence)
+    batch = [kept(n, 20 - n, evidence) for n in range(3)]
+    batch[1] = replace(batch[1], evidence=(Evidence("image", str(evidence.parent / "link" / "0.png")),))
+    batch[2] = replace(batch[2], evidence=(Evidence("image", str(evidence / ".." / "evidence" / "2.png")),))
+    batch.append(replace(kept(3, 17, evidence), evidence=(Evidence("image", str(evidence / "2.png")),)))
+    (evidence / "1.png").unlink()
+    (evidence / "3.png").unlink()
+    record(history, batch)
+    folders = EvidenceFolders([evidence, evidence.parent / "link"])
+    done = purge(history, Ages(), folders, NOW, max_image_bytes=0)
+    assert (done.files, names(evidence)) == (0, ["0", "2"])
+
+
+def test_a_second_file_that_cannot_be_removed_leaves_the_bytes_of_the_first_uncounted(
+    history: Engine, evidence: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = kept(0, 20, evidence)
+    (evidence / "overlay.png").write_bytes(b"1234567")
+    record(history, [replace(made, evidence=(*made.evidence, Evidence("overlay", str(evidence / "overlay.png"))))])
+    unlink = os.unlink
+
+    def refused(name: str, **where: int) -> None:
+        if name == "overlay.png":
+            raise PermissionError(1, "Operation not permitted")
+        unlink(name, **where)
+
+    monkeypatch.setattr("linecore_db.evidence_files.os.unlink", refused)
+    done = purged(history, evidence, most=0)
+    assert (done.image_bytes, names(evidence), rows_of(history, EvidenceRow)) == (7, ["overlay"], 2)
 
 
 def test_without_evidence_nothing_is_too_much(history: Engine, evidence: Path) -> None:

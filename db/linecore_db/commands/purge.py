@@ -112,7 +112,7 @@ def purge(
     if too_many:
         click.echo(
             f"they are more than the {max_images_gb:g} GB of --max-images-gb: what is left is held, was reviewed, is "
-            "named by several inspections or cannot be removed",
+            "named by several inspections, or by one whose files are not all there, or cannot be removed",
             err=True,
         )
     if done.stuck or too_many:
