@@ -89,9 +89,10 @@ class _Purge:
             if age is not None:
                 self._inspections(decision, now - age)
         if ages.images is not None:
-            self._images(and_(InspectionRow.captured_at < now - ages.images, _young(ages.passes, ages.rejects, now)))
+            old = InspectionRow.captured_at < now - ages.images
+            # In a rehearsal, what would have gone by its age is there still: here, and where files are measured.
+            self._images(and_(old, _young(ages.passes, ages.rejects, now)) if self._dry_run else old)
         if max_image_bytes is not None:
-            # In a rehearsal, what would have gone by its age is there still.
             kept = _young(_least(ages.passes, ages.images), _least(ages.rejects, ages.images), now)
             self._shrink(max_image_bytes, and_(~kept, _may_go()) if self._dry_run else false())
         if ages.alarms is not None:

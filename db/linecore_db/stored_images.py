@@ -69,11 +69,15 @@ def measure(
     leaves: ColumnElement[bool],
     stuck: Container[str],
 ) -> StoredImages:
-    """Look at every file that a row names.
+    """Look at every file that a row names: the newest included, later ones not.
 
-    Inspections that *may_go* say so. Files of those that anyhow *leaves* do not count, but for the *stuck* ones. A file
-    that several inspections name, by whatever path, stays, for one of these may have to, and so does what an inspection
-    names whose files are not all there: another sink may be about to write them.
+    *may_go* says which inspections may lose their files. The files of those that a purge by age *leaves* without do not
+    count, but for the *stuck* ones. A file that several inspections name, by whatever path, stays, for one of these may
+    have to, and so does what an inspection names whose files are not all there: another sink may be about to write
+    them.
+
+    Raises:
+        SQLAlchemyError: the database cannot be read.
     """
     inspections, found, unknown = _Inspections(), _Files(), dict[str, str]()
     for row in _named(engine, may_go, leaves):
@@ -99,7 +103,8 @@ def measure(
 
 def _ordered(inspections: _Inspections, found: _Files, unknown: dict[str, str]) -> StoredImages:
     names, owners, sizes = (np.array(column, np.int64) for column in (found.names, found.owners, found.sizes))
-    by_name = np.argsort(names, kind="stable")
+    # The largest of a file's sizes first: by a path that may not be followed it was not measured, and has none.
+    by_name = np.lexsort((-sizes, names))
     again = names[by_name][1:] == names[by_name][:-1]
     first = np.ones(len(names), bool)
     first[by_name[1:][again]] = False

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from linecore.inspection import FloatArray, Image
 
@@ -35,9 +36,8 @@ def spectra(squares: Iterable[Image | FloatArray]) -> FloatArray:
 
 
 def _powers(square: FloatArray) -> list[float]:
-    polynomials = _polynomials(len(square))
-    degrees = np.arange(polynomials.shape[1])
-    light = np.where(np.add.outer(degrees, degrees) <= DEGREE, polynomials.T @ square @ polynomials, 0)
+    polynomials, together = _polynomials(len(square))
+    light = np.where(together, polynomials.T @ square @ polynomials, 0)
     levels = np.asarray(square - polynomials @ light @ polynomials.T, np.float32)
     powers = [float(np.square(light).sum() - light[0, 0] ** 2) / square.size]
     while len(powers) < BANDS and len(levels) > 1:
@@ -54,8 +54,12 @@ octaves; from 6 on, the polynomial takes those of steel as well."""
 
 
 @lru_cache(maxsize=8)
-def _polynomials(size: int) -> FloatArray:
-    """Return orthonormal polynomials of rising degree over a side: size x (DEGREE + 1), or as many as it is long."""
+def _polynomials(size: int) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return orthonormal polynomials of rising degree over a side, size x (DEGREE + 1) or as many as it is long.
+
+    And which products of two of them, one down and one across, are of no higher degree together.
+    """
     degree = min(DEGREE, size - 1)
     basis, _ = np.linalg.qr(np.polynomial.legendre.legvander(np.linspace(-1, 1, size), degree))
-    return np.asarray(basis, np.float32)
+    degrees = np.arange(degree + 1)
+    return np.asarray(basis, np.float32), np.add.outer(degrees, degrees) <= DEGREE

@@ -330,7 +330,7 @@ def test_one_file_by_two_paths_counts_once_and_stays(history: Engine, evidence: 
     record(history, batch)
     folders = EvidenceFolders([evidence, evidence.parent / "link"])
     done = purge(history, Ages(), folders, NOW, max_image_bytes=0)
-    assert (done.files, names(evidence)) == (0, ["0", "2"])
+    assert (done.files, done.image_bytes, names(evidence)) == (0, 10, ["0", "2"])
 
 
 def test_a_second_file_that_cannot_be_removed_leaves_the_bytes_of_the_first_uncounted(

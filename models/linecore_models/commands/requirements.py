@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from linecore.errors import ConfigError, ModelError
-from linecore_models.bundle import find_bundle, load_bundle
+from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
 from linecore_models.dataset import read_folders
-from linecore_models.manifest import Manifest
+from linecore_models.manifest import Manifest, VariantName
 from linecore_models.recipe import IMAGENET, NO_WEIGHTS
+from linecore_models.run_folder import WRITTEN as RUN_FILES
+
+VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
+WRITTEN = (MANIFEST, *RUN_FILES, "model.keras", "novelty.npz", *(f"model.{variant}.tflite" for variant in VARIANTS))
+"""What `linecore train` writes, and --force takes away."""
 
 
 def require_classes(data: tuple[Path, ...], option: str, labels: tuple[str, ...]) -> None:
@@ -61,3 +66,33 @@ def taken_over(finished: Manifest) -> dict[str, Any]:
         "even_contrast": finished.even_contrast,
     }
     return seen | {name: finished.training[name] for name in ("alpha", "channels") if name in finished.training}
+
+
+def variants_of(text: str) -> tuple[VariantName, ...]:
+    """Return the variants that *text* names, separated by commas; raises ConfigError where it names none."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names or [text]:
+        if name not in VARIANTS:
+            raise ConfigError(f"--variants names {name!r}; it takes {', '.join(VARIANTS)}, separated by commas")
+    return tuple(cast(VariantName, name) for name in dict.fromkeys(names))
+
+
+def run_folder(out: Path, *, force: bool, resume: bool) -> Path:
+    """Make the folder for a bundle, or take an older bundle out of it; return it.
+
+    Raises:
+        ConfigError: it is a file, or holds a model that nobody said is to be replaced.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out is '{out}', which is a file; name a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    old = [out / name for name in WRITTEN if (out / name).exists()]
+    if resume and not (out / MANIFEST).exists():
+        return out
+    if old and not force:
+        raise ConfigError(
+            f"--out is '{out}', which holds a model already; name a new folder, or replace it with --force"
+        )
+    for path in old:
+        path.unlink()
+    return out

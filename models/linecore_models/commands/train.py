@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from click.core import ParameterSource
@@ -13,29 +13,25 @@ from rich.console import Console
 
 from linecore.clock import SystemClock
 from linecore.commands.finite import FiniteRange
-from linecore.errors import ConfigError
-from linecore_models.bundle import MANIFEST
 from linecore_models.card import Card, read_card
 from linecore_models.commands.duration import Duration
 from linecore_models.commands.requirements import (
+    VARIANTS,
     require_beginning,
     require_classes,
     require_spread_is_mined,
+    run_folder,
     taken_over,
+    variants_of,
 )
-from linecore_models.manifest import Dataset, Manifest, VariantName
+from linecore_models.manifest import Dataset, Manifest
 from linecore_models.preprocessing import Resize
 from linecore_models.quiet import load_tensorflow
 from linecore_models.recipe import Recipe
-from linecore_models.run_folder import WRITTEN as RUN_FILES
 from linecore_models.tables import confusion_table, score_sentence, trust_sentence, variants_table
 
 if TYPE_CHECKING:
     from linecore_models.machines import Machines
-
-VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
-WRITTEN = (MANIFEST, *RUN_FILES, "model.keras", "novelty.npz", *(f"model.{variant}.tflite" for variant in VARIANTS))
-"""What `linecore train` writes, and --force takes away."""
 
 DEFAULT = Recipe()
 
@@ -199,7 +195,7 @@ def train(
       linecore train photos --boxes boxes.csv --weights mobilenet_v2.weights.h5 --time-budget 30m
       linecore train photos --name hot-strip-1 --resume
     """
-    chosen = _variants(variants)
+    chosen = variants_of(variants)
     written = read_card(card) if card else Card()
     require_classes(data, "--pass-label", pass_labels[1:] if boxes and good_steel else pass_labels)
     require_spread_is_mined(data, spread, pass_labels or ("ok",), mined=bool(boxes) and good_steel)
@@ -207,7 +203,7 @@ def train(
     out = out or Path("runs") / name
     if finished := require_beginning(str(recipe["weights"]), out):
         recipe |= {key: value for key, value in taken_over(finished).items() if not _said(key)}
-    out = _run_folder(out, force=force, resume=resume)
+    out = run_folder(out, force=force, resume=resume)
     machines = _machines()
     from linecore_models.machines import device_sentence
     from linecore_models.making import make_bundle
@@ -285,28 +281,3 @@ def _machines() -> Machines:
 
     load_tensorflow("`linecore train`", first=join)
     return joined[0]
-
-
-def _variants(text: str) -> tuple[VariantName, ...]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    for name in names or [text]:
-        if name not in VARIANTS:
-            raise ConfigError(f"--variants names {name!r}; it takes {', '.join(VARIANTS)}, separated by commas")
-    return tuple(cast(VariantName, name) for name in dict.fromkeys(names))
-
-
-def _run_folder(out: Path, *, force: bool, resume: bool) -> Path:
-    """Make the folder for a bundle, or take an older bundle out of it."""
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out is '{out}', which is a file; name a folder")
-    out.mkdir(parents=True, exist_ok=True)
-    old = [out / name for name in WRITTEN if (out / name).exists()]
-    if resume and not (out / MANIFEST).exists():
-        return out
-    if old and not force:
-        raise ConfigError(
-            f"--out is '{out}', which holds a model already; name a new folder, or replace it with --force"
-        )
-    for path in old:
-        path.unlink()
-    return out
