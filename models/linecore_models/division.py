@@ -8,9 +8,14 @@ from linecore_models.dataset import LabelledImage
 from linecore_models.manifest import PartName
 
 HELD_OUT = 0.15
-"""Share of each class that validates, and share that tests; the rest teaches."""
+"""Share of each class that tests, and share that validates unless another is asked for; the rest teaches."""
 
-FRACTIONS: dict[PartName, float] = {"train": 1 - 2 * HELD_OUT, "validation": HELD_OUT, "test": HELD_OUT}
+PARTS: tuple[PartName, ...] = ("train", "validation", "test")
+
+
+def fractions(validation: float = HELD_OUT) -> dict[PartName, float]:
+    """Return the share of each class that each part gets, where *validation* of it validates."""
+    return {"train": 1 - (HELD_OUT + validation), "validation": validation, "test": HELD_OUT}
 
 
 @dataclass(frozen=True, slots=True)

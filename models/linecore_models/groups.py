@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from linecore.errors import ConfigError
 from linecore_models.dataset import LabelledImage
-from linecore_models.division import FRACTIONS
+from linecore_models.division import PARTS
 from linecore_models.manifest import PartName
 
 TRIES = 8
@@ -29,8 +29,10 @@ class Groups:
     of: Mapping[str, str]  # name of an image -> its group
 
 
-def place_groups(images: Sequence[LabelledImage], groups: Groups, seed: int) -> dict[str, PartName]:
-    """Return the part of each image, by its name.
+def place_groups(
+    images: Sequence[LabelledImage], groups: Groups, seed: int, shares: Mapping[PartName, float]
+) -> dict[str, PartName]:
+    """Return the part of each image, by its name, so that parts come near to *shares* of each class.
 
     Raises:
         ConfigError: the groups are too few, or too mixed, for each part to get some of each class.
@@ -43,32 +45,34 @@ def place_groups(images: Sequence[LabelledImage], groups: Groups, seed: int) -> 
     for image in images:
         counts[group_index[groups.of[image.name]], class_index[image.source, image.label]] += 1
     for (source, label), column in zip(classes, counts.T, strict=True):
-        if (held_by := int((column > 0).sum())) < len(FRACTIONS):
+        if (held_by := int((column > 0).sum())) < len(PARTS):
             raise ConfigError(
                 f"{groups.name}: class {label!r} of {source} lies in {held_by} group{'' if held_by == 1 else 's'}; it "
                 "takes at least 3, one to train, one to validate and one to test with"
             )
-    parts = nearest_shares(counts, np.random.default_rng([seed, zlib.crc32(b"groups")]))
+    rng = np.random.default_rng([seed, zlib.crc32(b"groups")])
+    parts = nearest_shares(counts, rng, [shares[part] for part in PARTS])
     for (source, label), column in zip(classes, counts.T, strict=True):
-        for index, name in enumerate(FRACTIONS):
+        for index, name in enumerate(PARTS):
             if not column[parts == index].any():
                 raise ConfigError(
                     f"{groups.name}: no division was found that gives each part some of each class; {name} would have "
                     f"no {label!r} of {source}; collect it in more groups, or use --split blocks"
                 )
-    order = list(FRACTIONS)
-    return {image.name: order[parts[group_index[groups.of[image.name]]]] for image in images}
+    return {image.name: PARTS[parts[group_index[groups.of[image.name]]]] for image in images}
 
 
-def nearest_shares(counts: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return a part (0, 1, 2 for train, validation, test) for each group, so that classes come near to their shares.
+def nearest_shares(
+    counts: npt.NDArray[np.float64], rng: np.random.Generator, shares: Sequence[float]
+) -> npt.NDArray[np.int64]:
+    """Return a part (0, 1, 2 for train, validation, test) for each group, so that classes come near to their *shares*.
 
     *counts* has a row for each group, a column for each class. From several random beginnings, groups move and change
     places as long as that helps; the best of them is returned. Near, but not always the very nearest.
     """
     total = counts.sum(axis=0)
-    wanted = np.array(list(FRACTIONS.values()))[:, np.newaxis] * total
-    one_hot = np.eye(len(FRACTIONS))
+    wanted = np.array(shares)[:, np.newaxis] * total
+    one_hot = np.eye(len(shares))
 
     def cost(held: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Of counts by part and class: squared distance of the shares, and dear where a part has none of a class."""
@@ -76,7 +80,7 @@ def nearest_shares(counts: npt.NDArray[np.float64], rng: np.random.Generator) ->
 
     best, best_cost = np.zeros(len(counts), np.int64), np.inf
     for _ in range(TRIES):
-        parts = rng.choice(len(FRACTIONS), len(counts), p=list(FRACTIONS.values()))
+        parts = rng.choice(len(shares), len(counts), p=np.array(shares))
         while True:
             held = one_hot[parts].T @ counts
             now = float(cost(held))

@@ -29,7 +29,7 @@ from linecore_models.dataset import (
     load_image,
     load_squares,
 )
-from linecore_models.division import FRACTIONS, Division
+from linecore_models.division import HELD_OUT, Division, fractions
 from linecore_models.evaluation import metrics_of
 from linecore_models.export import HeldOut, write_files
 from linecore_models.manifest import Dataset, Manifest, Metrics, Setting, Split
@@ -93,7 +93,7 @@ def make_bundle(
         variants={},
         bias=dict(zip(material.labels, class_bias(network), strict=True)),
         data=data,
-        split=_split(material, recipe.seed),
+        split=_split(material, recipe.seed, order.validation_share),
         training=settings
         | _outcome(taught)
         | {"rounded_to_int8": "int8" in order.variants, "good_product_lowered_by": lowered},
@@ -212,12 +212,12 @@ def _all(division: Division) -> tuple[LabelledImage, ...]:
     return (*division.train, *division.validation, *division.test)
 
 
-def _split(material: Material, seed: int) -> Split:
+def _split(material: Material, seed: int, validation_share: float) -> Split:
     division = material.division
     return Split(
         method=material.split,
         seed=seed,
-        fractions=dict(FRACTIONS),
+        fractions=fractions(validation_share),
         files={
             "validation": tuple(image.name for image in division.validation),
             "test": tuple(image.name for image in division.test),
@@ -232,6 +232,8 @@ def _settings(recipe: Recipe, order: Order, material: Material) -> dict[str, Set
     settings |= {f"per_epoch_of_{folder}": limit for folder, limit in order.per_epoch.items()}
     if order.spread:
         settings["spread"] = ", ".join(sorted(order.spread))
+    if order.validation_share != HELD_OUT:
+        settings["validation_share"] = order.validation_share
     # Where the file lies says nothing to others; what is in it does.
     if finished := finished_model(recipe.weights):
         known = finished.manifest

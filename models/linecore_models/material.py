@@ -28,6 +28,7 @@ class Order:
     folders: Sequence[Path]
     boxes: Sequence[Path]  # where the defects lie: CSV files, or folders of Pascal VOC files
     split: str  # "blocks", "random" or FILE.csv:COLUMN
+    validation_share: float  # of each class; what it leaves of the usual 15 % teaches
     pass_labels: tuple[str, ...]  # those of them that the data has
     good_steel: bool  # whether to mine it where there are boxes and no images of it
     spread: tuple[str, ...]  # labels whose boxes leave out what looks the same: their images teach no good steel
@@ -62,7 +63,7 @@ def read_material(order: Order, seed: int) -> Material:
     require_trainable(images)
     images = with_boxes(images, *order.boxes)
     split = read_split(order.split, images)
-    division = divide(images, split, seed)
+    division = divide(images, split, seed, order.validation_share)
     integrity = check_integrity(division)
     division, left_out = without_leaks(readable(division, integrity), integrity)
     if order.good_steel and order.pass_labels:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from linecore_models.dataset import LabelledImage
-from linecore_models.division import HELD_OUT, Division
+from linecore_models.division import HELD_OUT, Division, fractions
 from linecore_models.groups import Groups, place_groups
 from linecore_models.manifest import PartName
 
@@ -22,14 +22,17 @@ def split_name(split: SplitMethod | Groups) -> str:
     return split.name if isinstance(split, Groups) else split
 
 
-def divide(images: Sequence[LabelledImage], split: SplitMethod | Groups, seed: int) -> Division:
-    """Divide each class of each data folder 70/15/15.
+def divide(
+    images: Sequence[LabelledImage], split: SplitMethod | Groups, seed: int, validation: float = HELD_OUT
+) -> Division:
+    """Divide each class of each data folder 70/15/15, or with another share for *validation*, of at most 15 %.
 
     ``blocks``: neighbouring file numbers are often neighbours on the strip, and nearly the same picture. So one run of
     neighbours is held out, somewhere in the class, and halved into validation and test; nothing is left out between the
     runs, so that at most one pair of neighbours is torn apart at each of the run's three borders. ``random`` draws file
     by file: it flatters a model wherever neighbours look alike. Both draw for each class by itself: adding a data
-    folder moves nothing in another.
+    folder moves nothing in another. And with both, a smaller share for validation moves no image into the test part or
+    out of it: what stays of the validation run is what lies beside the test run, and the rest of it teaches.
 
     Groups go to one part as a whole, so that each class comes as near to its shares as was found in a few tries; data
     folders that the groups do not mention are divided in blocks.
@@ -46,11 +49,13 @@ def divide(images: Sequence[LabelledImage], split: SplitMethod | Groups, seed: i
         grouped = [image for image in images if image.name in split.of]
         mentioned = {image.source for image in grouped}
         classes = {key: members for key, members in classes.items() if key[0] not in mentioned}
-        places |= place_groups(grouped, split, seed)
+        places |= place_groups(grouped, split, seed, fractions(validation))
     for (source, label), members in classes.items():
         rng = np.random.default_rng([seed, zlib.crc32(f"{source}/{label}".encode())])
-        held = round(HELD_OUT * len(members))
-        tests, validations = _drawn(len(members), held, rng) if split == "random" else _run(len(members), held, rng)
+        count = len(members)
+        held = round(HELD_OUT * count)
+        kept = max(1, round(validation * count))
+        tests, validations = (_drawn if split == "random" else _run)(count, held, kept, rng)
         for index, image in enumerate(members):
             places[image.name] = "test" if index in tests else "validation" if index in validations else "train"
 
@@ -60,15 +65,16 @@ def divide(images: Sequence[LabelledImage], split: SplitMethod | Groups, seed: i
     return Division(part("train"), part("validation"), part("test"))
 
 
-def _run(count: int, held: int, rng: np.random.Generator) -> tuple[set[int], set[int]]:
-    """Return the places of the test and of the validation images: two runs, side by side."""
+def _run(count: int, held: int, kept: int, rng: np.random.Generator) -> tuple[set[int], set[int]]:
+    """Return the places of the *held* test and of the *kept* validation images: two runs, side by side."""
     start = int(rng.integers(count - 2 * held + 1))
-    halves = (start, start + held)
-    test, validation = halves if rng.random() < 0.5 else halves[::-1]
-    return set(range(test, test + held)), set(range(validation, validation + held))
+    middle = start + held
+    if rng.random() < 0.5:
+        return set(range(start, middle)), set(range(middle, middle + kept))
+    return set(range(middle, middle + held)), set(range(middle - kept, middle))
 
 
-def _drawn(count: int, held: int, rng: np.random.Generator) -> tuple[set[int], set[int]]:
-    """Return the places of the test and of the validation images, drawn one by one."""
+def _drawn(count: int, held: int, kept: int, rng: np.random.Generator) -> tuple[set[int], set[int]]:
+    """Return the places of the *held* test and of the *kept* validation images, drawn one by one."""
     order = rng.permutation(count).tolist()
-    return set(order[:held]), set(order[held : 2 * held])
+    return set(order[:held]), set(order[held : held + kept])

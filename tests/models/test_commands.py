@@ -96,6 +96,8 @@ def retrained(plates: Path, weights: Path, tmp_path_factory: pytest.TempPathFact
         "patches",
         "--pass-label",
         "ok",
+        "--validation-share",
+        "0.1",
         "--force",
     ]
     told = train_tiny(plates, weights, out, *QUICKLY, "--card", str(card), *options)
@@ -115,7 +117,7 @@ def test_a_bundle_lists_only_what_it_holds(retrained: tuple[Path, str]) -> None:
     assert manifest.keras is None
     parity = manifest.variants["float16"].parity
     assert parity is not None
-    assert parity.top1_agreement.of == 18  # measured against Keras all the same
+    assert parity.top1_agreement.of == 15  # measured against Keras all the same
 
 
 def test_the_card_goes_into_model_json(retrained: tuple[Path, str]) -> None:
@@ -127,12 +129,20 @@ def test_the_card_goes_into_model_json(retrained: tuple[Path, str]) -> None:
     assert manifest.training["weight_of_plates"] == 0.5
 
 
+def test_model_json_tells_how_large_a_share_validated(retrained: tuple[Path, str], trained: Path) -> None:
+    manifest, usual = (load_bundle(folder).manifest for folder in (retrained[0], trained))
+    assert manifest.training["validation_share"] == 0.1
+    assert manifest.split.fractions == {"train": 0.75, "validation": 0.1, "test": 0.15}
+    assert {name: len(files) for name, files in manifest.split.files.items()} == {"validation": 6, "test": 9}
+    assert manifest.split.files["test"] == usual.split.files["test"]
+
+
 def test_training_says_each_epoch_and_the_figures(retrained: tuple[Path, str]) -> None:
     out, told = retrained
-    assert re.search(r"ok +14 +3 +3 +20", told)
+    assert re.search(r"ok +15 +2 +3 +20", told)
     assert re.search(r"epoch   2   backbone frozen   loss \d\.\d{3}   accuracy \d+\.\d%   validation: loss ", told)
     assert re.search(r"test, plates: \d of 9 correct, \d+\.\d% \(95 % interval .*\), 0 escapes, ", told)
-    assert re.search(r"float16 +0\.\d +\d\.\d\d x +18 of 18 +0\.0\d\d +yes", told)
+    assert re.search(r"float16 +0\.\d +\d\.\d\d x +15 of 15 +0\.0\d\d +yes", told)
     assert re.search(
         r"temperature \d\.\d\d, ask a person below a confidence of 0\.\d+, and above a novelty of 0\.998", told
     )

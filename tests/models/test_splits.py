@@ -66,6 +66,30 @@ def test_the_held_out_blocks_of_a_seed_never_move() -> None:
     assert (numbers(division.test)[0], numbers(division.validation)[0]) == (35, 73)
 
 
+@pytest.mark.parametrize("method", ["blocks", "random"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_smaller_share_for_validation_teaches_the_rest_and_moves_no_test_image(
+    method: SplitMethod, seed: int
+) -> None:
+    images = [*numbered(100), *numbered(40, "ok")]
+    usual, small = divide(images, method, seed), divide(images, method, seed, validation=0.05)
+    assert small.test == usual.test
+    assert set(small.validation) < set(usual.validation)
+    assert set(small.train) == set(usual.train) | set(usual.validation) - set(small.validation)
+    assert [sum(image.label == label for image in small.validation) for label in ("scratches", "ok")] == [5, 2]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_stays_of_a_validation_block_lies_beside_the_test_block(seed: int) -> None:
+    division = divide(numbered(100), "blocks", seed, validation=0.04)
+    held = sorted(numbers((*division.validation, *division.test)))
+    assert held == list(range(held[0], held[0] + 19))
+
+
+def test_the_smallest_share_for_validation_is_an_image_of_each_class() -> None:
+    assert len(divide([*numbered(20), *numbered(20, "ok")], "blocks", 0, validation=0.001).validation) == 2
+
+
 def test_data_folders_without_groups_are_divided_in_blocks() -> None:
     steel, drawn = numbered(20), numbered(20, source="drawn")
     coils = Groups("coils.csv:coil", {image.name: str(index // 2) for index, image in enumerate(steel)})

@@ -24,6 +24,7 @@ from linecore_models.commands.requirements import (
     taken_over,
     variants_of,
 )
+from linecore_models.division import HELD_OUT
 from linecore_models.manifest import Dataset, Manifest
 from linecore_models.preprocessing import Resize
 from linecore_models.quiet import load_tensorflow
@@ -53,6 +54,13 @@ DEFAULT = Recipe()
     default="blocks",
     show_default=True,
     help="Hold out 'blocks' of neighbouring files, files at 'random', or the groups of a table, FILE.csv:COLUMN.",
+)
+@click.option(
+    "--validation-share",
+    type=FiniteRange(0, HELD_OUT, min_open=True),
+    default=HELD_OUT,
+    show_default=True,
+    help="Of each class, at most the usual one, whose rest teaches. Files and blocks that test stay the same.",
 )
 @click.option("--pass-label", "pass_labels", multiple=True, help="Class of good product, if any.  [default: ok]")
 @click.option(
@@ -172,6 +180,7 @@ def train(
     card: Path | None,
     boxes: tuple[Path, ...],
     split: str,
+    validation_share: float,
     pass_labels: tuple[str, ...],
     good_steel: bool,
     spread: tuple[str, ...],
@@ -219,6 +228,7 @@ def train(
         folders=data,
         boxes=boxes,
         split=split,
+        validation_share=validation_share,
         pass_labels=pass_labels or ("ok",),
         good_steel=good_steel,
         spread=spread,
