@@ -4,8 +4,9 @@ The distance is the Mahalanobis distance to the nearest label's mean, in the cov
 al. 2018, https://arxiv.org/abs/1807.03888), between embeddings of length 1 (Mueller and Hein 2025,
 https://arxiv.org/abs/2505.18032): how strong the textures of a frame are says how it is lit, not what it is.
 
-That has learnt to overlook noise, and so finds steel in nothing but noise: a covered lens, a dark camera. So what each
-band of a frame's spectrum holds is compared as well, and where it is far from all that is known, it decides.
+An embedding has learnt to overlook noise, and so finds steel in nothing but noise: a covered lens, a dark camera. So
+what each band of a frame's spectrum holds is compared as well, and where it is far from all that is known, it decides.
+And what lies the way to other surfaces, of which some were shown, is further away than the distance alone says.
 """
 
 from __future__ import annotations
@@ -81,17 +82,34 @@ class Spectrum:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Elsewhere:
+    """Moves frames further away, the more their embedding looks like other surfaces that were shown."""
+
+    way: FloatArray  # features: to where embeddings of other surfaces lie
+    least: float  # how far that way known frames lie that look like them least
+
+    def factors(self, embedding: npt.NDArray[np.floating]) -> Distances:
+        """Return what distances of frames (N x features, length 1) are multiplied by: N, never below 1."""
+        factors: Distances = np.exp(np.maximum(0, (embedding @ self.way).astype(np.float64) - self.least))
+        return factors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Novelty:
     """Tells how novel a frame is; light enough to run beside every frame."""
 
     centres: Centres  # of embeddings of length 1
     knots: Distances  # rising: the distances of known frames at LEVELS
     spectrum: Spectrum | None = None  # None in bundles from before there was one
+    elsewhere: Elsewhere | None = None  # None where no other surfaces were shown
 
     def distances(self, looks: Looks) -> Distances:
         """Return how far frames are from what is known: N."""
-        distances = self.centres.distances(of_length_one(looks.embedding))
-        return distances if self.spectrum is None else np.maximum(distances, self.spectrum.beyond(looks.bands))
+        embedding = of_length_one(looks.embedding)
+        distances = self.centres.distances(embedding)
+        if self.spectrum is not None:
+            distances = np.maximum(distances, self.spectrum.beyond(looks.bands))
+        return distances if self.elsewhere is None else distances * self.elsewhere.factors(embedding)
 
     def __call__(self, looks: Looks) -> Distances:
         """Return the share of known frames that are less novel: N of 0..1.
@@ -128,6 +146,8 @@ class Novelty:
                 "band_border": np.array(self.spectrum.border),
                 "band_degree": np.array(DEGREE),
             }
+        if self.elsewhere is not None:
+            arrays |= {"elsewhere": self.elsewhere.way, "elsewhere_least": np.array(self.elsewhere.least)}
         np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy's stub takes the names for its own options
 
     @classmethod
@@ -137,7 +157,9 @@ class Novelty:
             with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 centres = _centres(arrays, "axes", "centres")
                 knots = arrays["knots"].astype(np.float64)
-                spectrum, alike = None, True
+                elsewhere, spectrum, alike = None, None, True
+                if "elsewhere" in arrays:
+                    elsewhere = Elsewhere(arrays["elsewhere"].astype(np.float32), float(arrays["elsewhere_least"]))
                 if "band_axes" in arrays:
                     bands = _centres(arrays, "band_axes", "band_centres")
                     spectrum = Spectrum(bands, float(arrays["band_border"]))
@@ -149,9 +171,11 @@ class Novelty:
         fitting = [_fit(centres), knots.shape == LEVELS.shape, alike]
         if spectrum is not None:
             fitting += [_fit(spectrum.centres), len(spectrum.centres.axes) == BANDS]
+        if elsewhere is not None:
+            fitting.append(elsewhere.way.shape == centres.axes.shape[:1])
         if not all(fitting):
             raise ModelError(f"{path} holds novelty statistics of another make; export the model again")
-        return cls(centres, knots, spectrum)
+        return cls(centres, knots, spectrum, elsewhere)
 
 
 def _centres(arrays: Mapping[str, npt.NDArray[np.generic]], axes: str, means: str) -> Centres:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
-from linecore_models.novelty import LEVELS, Centres, Looks, Novelty, Spectrum, of_length_one
+from linecore_models.novelty import LEVELS, Centres, Elsewhere, Looks, Novelty, Spectrum, of_length_one
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -19,8 +23,26 @@ small deviations along them, which steel under a new light has too, do not outwe
 OF_BANDS = 0.02
 """The same for the bands of a spectrum: they are few, and what noise has and steel has not lies along small ones."""
 
+LEAST = 0.1
+"""Quantile of the known frames below which a look that is no other surface's counts no further: what lies the opposite
+way, and far from all that is known, would come near otherwise."""
+
 BORDER = 0.999
 """Quantile of the known frames within which a spectrum says nothing: it tells noise from steel, and surfaces worse."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Others:
+    """Frames of surfaces that are none of the product."""
+
+    looks: Looks
+    families: Sequence[frozenset[str]]  # what is to be seen on each
+
+    def without(self, family: str) -> Self:
+        """Return those that show nothing of *family*: what is learnt from them may be judged by it."""
+        kept = np.array([family not in seen for seen in self.families], bool)
+        looks = Looks(self.looks.embedding[kept], self.looks.bands[kept])
+        return replace(self, looks=looks, families=[seen for seen in self.families if family not in seen])
 
 
 def fit_novelty(taught: Looks, truth: Indices, known: Looks) -> Novelty:
@@ -37,6 +59,38 @@ def fit_novelty(taught: Looks, truth: Indices, known: Looks) -> Novelty:
     border = float(np.quantile(embedding.distances(of_length_one(known.embedding)), BORDER))
     unmeasured = Novelty(embedding, np.zeros(len(LEVELS)), _spectrum(taught, truth, known, border))
     return replace(unmeasured, knots=np.quantile(unmeasured.distances(known), LEVELS))
+
+
+def with_others(novelty: Novelty, taught: Looks, known: Looks, others: Others) -> Novelty:
+    """Return *novelty*, fitted to *taught* and *known*, when it has learnt what *others* look like.
+
+    A logistic regression tells *taught* from *others* by where embeddings lie on the axes and by the logarithm of the
+    distance. Its log-odds are added to that logarithm, each in the unit in which it varies among the *known*, and never
+    lessen it: so what is far from all that is known is novel also where the regression, which has seen nothing there,
+    is wrong. Where the known frames are all alike, there is no such unit, and the distance stays as it is.
+    """
+    alone = replace(novelty, elsewhere=None)
+
+    def features(looks: Looks) -> Floats:
+        distances = np.maximum(alone.distances(looks), np.finfo(np.float32).tiny)
+        return np.column_stack([of_length_one(looks.embedding) @ alone.centres.axes, np.log(distances)])
+
+    seen = np.concatenate([features(taught), features(others.looks)])
+    other = np.arange(len(seen)) >= len(taught)
+    scaler = StandardScaler().fit(seen)
+    # Balanced: how many pictures were drawn says nothing of how often a line sees another surface.
+    regression = LogisticRegression(class_weight="balanced", max_iter=1000).fit(scaler.transform(seen), other)
+    weights = regression.coef_[0] / scaler.scale_
+    near = features(known)
+    unit, unit_of_odds = float(near[:, -1].std()), float((near @ weights).std())
+    if min(unit, unit_of_odds) < np.finfo(np.float32).eps:
+        return alone
+    # distance / unit + odds / unit_of_odds, divided by what the distance has of that: its logarithm counts once.
+    of_distance = 1 / unit + max(0.0, float(weights[-1])) / unit_of_odds
+    way = np.asarray(alone.centres.axes @ weights[:-1] / (unit_of_odds * of_distance), np.float32)
+    least = float(np.quantile(of_length_one(known.embedding) @ way, LEAST))
+    complete = replace(alone, elsewhere=Elsewhere(way, least))
+    return replace(complete, knots=np.quantile(complete.distances(known), LEVELS))
 
 
 def _spectrum(taught: Looks, truth: Indices, known: Looks, border: float) -> Spectrum | None:

@@ -130,7 +130,10 @@ def _rooted(embeddings: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 KEPT = "Mahalanobis, length 1"
 """What :mod:`linecore_models.novelty` measures, beside spectra."""
 
-SERVED = f"{KEPT}; spectrum"
+WITH_SPECTRUM = f"{KEPT}; spectrum"
+"""What it measures before other surfaces are shown."""
+
+SERVED = f"{WITH_SPECTRUM}; other surfaces"
 """All that it measures."""
 
 METHODS: Mapping[str, Learn] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -19,13 +19,12 @@ from linecore_models.dataset import read_folders
 from linecore_models.good_steel import with_good_steel
 from linecore_models.novelty import Looks
 from linecore_models.novelty_fit import fit_novelty
-from linecore_models.novelty_methods import SERVED, Seen, compare
+from linecore_models.novelty_methods import SERVED, WITH_SPECTRUM, Seen, compare
 from linecore_models.parts import division_of
 from linecore_models.separation import Separation, separation_of
 from linecore_models.stress import looks
 from linecore_models.surfaces import photographs_to_choose_by
-from linecore_models.textures import CHOOSING, draw_textures
-from linecore_models.trust import TEXTURE_SIDE, TEXTURES, drawn_to_teach
+from linecore_models.trust import drawn_others, drawn_surfaces, drawn_to_teach, told_apart
 
 
 def study_table(found: Mapping[str, Mapping[str, Separation]]) -> Table:
@@ -65,20 +64,20 @@ def study(data: tuple[Path, ...], boxes: tuple[Path, ...], model: str) -> None:
     bias = np.array([manifest.bias[label] for label in manifest.labels])
     squares, truth = looks(drawn_to_teach(division.train, manifest.split.seed), manifest, manifest.split.seed)
     known, _ = looks(division.validation, manifest, manifest.split.seed)
-    textures = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
-    surfaces: dict[str, Iterable[Image]] = {**textures, "photographs": photographs_to_choose_by()}
-    novel = {family: manifest.preprocessing.squares(images) for family, images in surfaces.items()}
+    photographs = manifest.preprocessing.squares(photographs_to_choose_by())
+    novel = {**drawn_surfaces(manifest), "photographs": photographs}
     of_taught, of_known, *of_novel = (_seen(ask, frames, bias) for frames in (squares, known, *novel.values()))
     found = compare(of_taught, truth, of_known, dict(zip(novel, of_novel, strict=True)))
     taught_looks, known_looks, *novel_looks = (
         Looks.of(seen.embedding, frames)
         for seen, frames in zip((of_taught, of_known, *of_novel), (squares, known, *novel.values()), strict=True)
     )
-    served = fit_novelty(taught_looks, truth, known_looks)
-    found[SERVED] = {
-        family: separation_of(served.distances(known_looks), served.distances(seen))
-        for family, seen in zip(novel, novel_looks, strict=True)
+    surfaces = dict(zip(novel, novel_looks, strict=True))
+    alone = fit_novelty(taught_looks, truth, known_looks)
+    found[WITH_SPECTRUM] = {
+        family: separation_of(alone.distances(known_looks), alone.distances(seen)) for family, seen in surfaces.items()
     }
+    found[SERVED] = told_apart(alone, taught_looks, known_looks, drawn_others(ask, manifest), surfaces)
     Console().print(study_table(found))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from linecore.inspection import Image
 
@@ -267,6 +268,5 @@ def _nearest_two(size: int, count: int, rng: np.random.Generator) -> tuple[Level
     """Return each pixel's distances to the nearest and the second nearest of *count* random points."""
     y, x = np.mgrid[:size, :size].astype(np.float32)
     points = rng.uniform(0, size, (count, 2)).astype(np.float32)
-    distances = np.hypot(x[..., np.newaxis] - points[:, 0], y[..., np.newaxis] - points[:, 1])
-    distances.partition(1, axis=-1)
-    return distances[..., 0], distances[..., 1]
+    distances, _ = cKDTree(points).query(np.stack([x, y], axis=-1), k=2)
+    return distances[..., 0].astype(np.float32), distances[..., 1].astype(np.float32)

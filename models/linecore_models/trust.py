@@ -23,9 +23,10 @@ from linecore_models.division import Division
 from linecore_models.localisation import choose_threshold
 from linecore_models.manifest import Manifest, NoveltyFile
 from linecore_models.novelty import Looks, Novelty
-from linecore_models.novelty_fit import fit_novelty
+from linecore_models.novelty_fit import Others, fit_novelty, with_others
 from linecore_models.novelty_methods import SERVED
-from linecore_models.separation import separation_of
+from linecore_models.outliers import draw_outliers
+from linecore_models.separation import Separation, separation_of
 from linecore_models.stress import looks
 from linecore_models.textures import CHOOSING, draw_textures
 from linecore_models.thresholds import Costs, choose_thresholds
@@ -39,7 +40,13 @@ MAX_NOVELTY = 0.998
 """Quantile of the known frames beyond which a person is asked: two of a thousand frames that are none of it."""
 
 TEXTURES, TEXTURE_SIDE = 30, 200
-"""Drawn surfaces of each family, and their pixels a side."""
+"""Drawn surfaces of each family that choose, and their pixels a side."""
+
+OUTLIERS, BLENDS = 100, 1000
+"""Drawn surfaces of each family, and of two, that teach what is none of the product."""
+
+TEACHING = 4_711
+"""Told to the generator that draws these, so that they are others than those that choose."""
 
 
 def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest:
@@ -70,7 +77,11 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
     if helping := [image for image in division.validation if image not in speaking]:
         known = known.joined(_seen(ask, looks(helping, manifest, seed)[0]))
     taught_squares, taught_truth = looks(drawn_to_teach(division.train, seed), manifest, seed)
-    statistics = fit_novelty(_seen(ask, taught_squares), taught_truth, known)
+    taught = _seen(ask, taught_squares)
+    alone = fit_novelty(taught, taught_truth, known)
+    others = drawn_others(ask, manifest)
+    surfaces = {family: _seen(ask, frames) for family, frames in drawn_surfaces(manifest).items()}
+    statistics = with_others(alone, taught, known, others)
     path = folder / NOVELTY_FILE
     statistics.write(path)
     novelty = NoveltyFile(
@@ -81,7 +92,7 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
         variant=None if runner == "keras" else runner,
         taught=len(taught_squares),
         known=len(known),
-        auroc=_told_apart(statistics, known, ask, manifest),
+        auroc={family: apart.auroc for family, apart in told_apart(alone, taught, known, others, surfaces).items()},
     )
     return manifest.model_copy(
         update={
@@ -123,14 +134,31 @@ def _seen(ask: Ask, squares: Image) -> Looks:
     return Looks.of(ask(squares).embedding, squares)
 
 
-def _told_apart(statistics: Novelty, known: Looks, ask: Ask, manifest: Manifest) -> dict[str, float]:
-    """Return how well each family of drawn surfaces is told from the known frames."""
-    distances = statistics.distances(known)
+def drawn_others(ask: Ask, manifest: Manifest) -> Others:
+    """Draw what novelty is shown of other surfaces, and return what the model sees in it."""
+    outliers = draw_outliers(OUTLIERS, BLENDS, TEXTURE_SIDE, np.random.default_rng([manifest.split.seed, TEACHING]))
+    squares = manifest.preprocessing.squares(outlier.image for outlier in outliers)
+    return Others(_seen(ask, squares), [outlier.families for outlier in outliers])
+
+
+def drawn_surfaces(manifest: Manifest) -> dict[str, Image]:
+    """Draw what chooses how novelty is measured: family -> squares as the model sees them, uint8, N x size x size."""
     drawn = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
-    return {
-        family: separation_of(distances, statistics.distances(_seen(ask, manifest.preprocessing.squares(images)))).auroc
-        for family, images in drawn.items()
-    }
+    return {family: manifest.preprocessing.squares(images) for family, images in drawn.items()}
+
+
+def told_apart(
+    alone: Novelty, taught: Looks, known: Looks, others: Others, surfaces: Mapping[str, Looks]
+) -> dict[str, Separation]:
+    """Return how well each family of *surfaces* is told from the *known* frames by statistics that it was not shown to.
+
+    *alone* are the statistics that have learnt from no *others* yet.
+    """
+    found = {}
+    for family, asked in surfaces.items():
+        statistics = with_others(alone, taught, known, others.without(family))
+        found[family] = separation_of(statistics.distances(known), statistics.distances(asked))
+    return found
 
 
 def _region_threshold(images: Sequence[LabelledImage], ask: Ask, manifest: Manifest) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -41,6 +42,15 @@ def write_plates(folder: Path, counts: dict[str, int], seed: int = 0) -> Path:
         for number in range(1, count + 1):
             cv2.imwrite(str(folder / label / f"{label}_{number}.png"), draw(label, rng))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_outliers() -> Iterator[None]:
+    """Let novelty learn from few pictures: what it makes of many is seen with the bundled model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("linecore_models.trust.OUTLIERS", 4)
+        patch.setattr("linecore_models.trust.BLENDS", 40)
+        yield
 
 
 @pytest.fixture(scope="session")

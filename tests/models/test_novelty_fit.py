@@ -6,9 +6,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from linecore_models.novelty import LEVELS, Looks, Novelty, of_length_one
-from linecore_models.novelty_fit import SHRINKAGE, Indices, fit_novelty, whitening
+from linecore.errors import ModelError
+from linecore_models.novelty import LEVELS, Elsewhere, Looks, Novelty, of_length_one
+from linecore_models.novelty_fit import SHRINKAGE, Indices, Others, fit_novelty, whitening, with_others
+from linecore_models.separation import separation_of
 from linecore_models.spectrum import BANDS
 
 
@@ -79,6 +84,80 @@ def test_the_file_answers_as_what_was_fitted(tmp_path: Path) -> None:
     novelty.write(tmp_path / "novelty.npz")
     asked = frames(2)[0]
     np.testing.assert_array_equal(Novelty.read(tmp_path / "novelty.npz")(asked), novelty(asked))
+
+
+def test_what_was_shown_to_be_other_is_told_better_and_so_is_what_lies_that_way() -> None:
+    """Others lie a little off, along the feature that varies most: a distance hardly sees that."""
+    taught, truth = frames(0, 2000)
+    known, asked = frames(1, 1000)[0], frames(2, 1000)[0]
+    off = np.array([0, 1, 0, 0, 0])
+    shown, that_way = (seen(asked.embedding + way * off, asked.bands) for way in (1.5, 1))
+    alone = fit_novelty(taught, truth, known)
+    both = with_others(alone, taught, known, Others(shown, [frozenset({"off"})] * 1000))
+
+    def auroc(novelty: Novelty) -> float:
+        return separation_of(novelty.distances(known), novelty.distances(that_way)).auroc
+
+    assert auroc(both) > auroc(alone) + 0.05
+    # Its quantiles are of the new distances, and what is far from all that is known is as novel as before.
+    assert (both(known) > 0.99).mean() == pytest.approx(0.01, abs=0.002)
+    assert (both(seen([[0, 0, 9, 0, 0], [9, 1, 2, 3, 4]])) == 1).all()
+
+
+def test_log_odds_are_added_to_the_logarithm_in_the_unit_in_which_each_varies() -> None:
+    taught, truth = frames(0)
+    known, shown = frames(1)[0], frames(2)[0]
+    others = Others(replace(shown, embedding=shown.embedding + np.float32(1)), [frozenset()] * len(shown))
+    alone = fit_novelty(taught, truth, known)
+    both = with_others(alone, taught, known, others)
+
+    def features(looks: Looks) -> npt.NDArray[np.float64]:
+        on_axes = of_length_one(looks.embedding) @ alone.centres.axes
+        return np.column_stack([on_axes, np.log(alone.distances(looks))])
+
+    learnt = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)).fit(
+        np.concatenate([features(taught), features(others.looks)]), np.repeat([0, 1], len(taught))
+    )
+    of_known, of_shown = (learnt.decision_function(features(looks)) for looks in (known, shown))
+    textbook = of_shown / of_known.std() + features(shown)[:, -1] / features(known)[:, -1].std()
+    assert both.elsewhere is not None
+    added = both.elsewhere.factors(of_length_one(shown.embedding)) > 1  # and not cut off
+    assert added.sum() > 200
+    agreement = np.corrcoef(textbook[added], np.log(both.distances(shown))[added])[0, 1]
+    np.testing.assert_allclose(agreement, 1, atol=1e-5)
+
+
+def test_others_of_a_family_can_be_left_out() -> None:
+    others = Others(seen(np.arange(8).reshape(4, 2)), [frozenset(name) for name in ("a", "b", "ab", "c")])
+    left = others.without("b")
+    assert [set(seen) for seen in left.families] == [{"a"}, {"c"}]
+    np.testing.assert_array_equal(left.looks.embedding, [[0, 1], [6, 7]])
+    assert len(left.looks.bands) == 2
+
+
+def test_the_file_keeps_the_way_to_other_surfaces_and_one_without_it_is_read_too(tmp_path: Path) -> None:
+    taught, truth = frames(0)
+    alone = fit_novelty(taught, truth, frames(1)[0])
+    shown = Others(seen(frames(2)[0].embedding + 1), [frozenset()] * 300)
+    for novelty in (alone, with_others(alone, taught, frames(1)[0], shown)):
+        novelty.write(tmp_path / "novelty.npz")
+        read = Novelty.read(tmp_path / "novelty.npz")
+        assert (read.elsewhere is None) is (novelty.elsewhere is None)
+        np.testing.assert_array_equal(read(frames(3)[0]), novelty(frames(3)[0]))
+
+
+def test_a_way_of_another_length_than_the_embedding_is_refused(tmp_path: Path) -> None:
+    novelty = replace(fit_novelty(*frames(0), frames(1)[0]), elsewhere=Elsewhere(np.ones(4, np.float32), 0.0))
+    novelty.write(tmp_path / "novelty.npz")
+    with pytest.raises(ModelError, match="holds novelty statistics of another make; export the model again"):
+        Novelty.read(tmp_path / "novelty.npz")
+
+
+def test_known_frames_that_are_all_alike_leave_the_distance_as_it_is() -> None:
+    alike = seen(np.ones((6, 3)))
+    alone = fit_novelty(alike, np.array([0, 0, 0, 1, 1, 1]), alike)
+    both = with_others(alone, alike, alike, Others(seen([[1, 0, 0], [0, 1, 0]]), [frozenset()] * 2))
+    assert both.elsewhere is None
 
 
 def test_the_file_of_a_large_embedding_is_small(tmp_path: Path) -> None:

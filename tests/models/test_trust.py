@@ -14,7 +14,8 @@ from linecore_models.bundle import load_bundle, write_manifest
 from linecore_models.dataset import LabelledImage, load_squares, read_folders
 from linecore_models.division import Division
 from linecore_models.manifest import Manifest
-from linecore_models.novelty import Looks
+from linecore_models.novelty import Looks, Novelty
+from linecore_models.novelty_fit import Others, with_others
 from linecore_models.stress import LOOKS
 from linecore_models.textures import CHOOSING
 from linecore_models.trust import MAX_NOVELTY, in_full, with_trust
@@ -59,6 +60,22 @@ def test_every_figure_of_trust_is_there(trusted: Manifest, division: Division) -
     assert (trusted.novelty.taught, trusted.novelty.known) == (12 * (1 + LOOKS), 12 * (1 + LOOKS))
     assert trusted.novelty.variant == "int8"
     assert trusted.novelty.auroc.keys() == CHOOSING.keys()
+
+
+def test_a_family_is_judged_by_statistics_that_it_was_not_shown_to(
+    folder: Path, division: Division, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[set[str]] = []
+
+    def spied(novelty: Novelty, taught: Looks, known: Looks, others: Others) -> Novelty:
+        shown.append(set().union(*others.families))
+        return with_others(novelty, taught, known, others)
+
+    monkeypatch.setattr("linecore_models.trust.with_others", spied)
+    with_trust(folder, load_bundle(folder).manifest, division)
+    everything, *judging = shown
+    assert everything == CHOOSING.keys()
+    assert judging == [CHOOSING.keys() - {family} for family in CHOOSING]
 
 
 def test_a_folder_that_counts_less_says_nothing_of_how_sure_to_be(

@@ -1,0 +1,49 @@
+"""Pictures of surfaces that are none of the product, for novelty to learn from: drawn, and as a line would show them.
+
+What a model has seen to be other tells it more of what is other than the product alone does, also of surfaces that it
+has not seen (outlier exposure: Hendrycks et al. 2019, https://arxiv.org/abs/1812.04606).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from linecore.inspection import Image
+from linecore_models.stress import CONDITIONS
+from linecore_models.textures import CHOOSING, draw_textures
+
+AS_DRAWN = 0.25
+"""Share of the pictures that come under no condition of a line."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlier:
+    """A picture of none of the product."""
+
+    families: frozenset[str]  # of drawn textures, that are to be seen on it
+    image: Image  # uint8, size x size
+
+
+def draw_outliers(each: int, blends: int, size: int, rng: np.random.Generator) -> tuple[Outlier, ...]:
+    """Draw *each* pictures of every family of `CHOOSING`, and *blends* of two, most under a condition of a line.
+
+    Blends show one through the other: with them, a family that was not shown is told better.
+    """
+    drawn = draw_textures(CHOOSING, each, size, rng)
+    single = [Outlier(frozenset({family}), _on_a_line(image, rng)) for family, of in drawn.items() for image in of]
+    return (*single, *(_blend(rng.permutation(list(drawn))[:2].tolist(), drawn, rng) for _ in range(blends)))
+
+
+def _blend(families: list[str], drawn: dict[str, Image], rng: np.random.Generator) -> Outlier:
+    first, second = (drawn[family][rng.integers(len(drawn[family]))].astype(np.float32) for family in families)
+    share = rng.uniform(0.2, 0.8)
+    blended: Image = np.rint(share * first + (1 - share) * second).astype(np.uint8)
+    return Outlier(frozenset(families), _on_a_line(blended, rng))
+
+
+def _on_a_line(image: Image, rng: np.random.Generator) -> Image:
+    if rng.random() < AS_DRAWN:
+        return image
+    return CONDITIONS[rng.integers(len(CONDITIONS))].apply(image, rng)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from linecore_models.outliers import draw_outliers
+from linecore_models.textures import CHOOSING, JUDGING
+
+
+def test_every_family_that_chooses_is_drawn_and_none_that_judges() -> None:
+    outliers = draw_outliers(2, 40, 64, np.random.default_rng(0))
+    assert [outlier.families for outlier in outliers[: 2 * len(CHOOSING)]] == [
+        {family} for family, _ in product(CHOOSING, range(2))
+    ]
+    blended = outliers[2 * len(CHOOSING) :]
+    assert len(blended) == 40
+    assert all(len(outlier.families) == 2 for outlier in blended)
+    seen = frozenset[str]().union(*(outlier.families for outlier in outliers))
+    assert seen <= CHOOSING.keys()
+    assert not seen & JUDGING.keys()
+
+
+def test_outliers_are_frames_and_most_come_as_a_line_shows_them() -> None:
+    def draw(seed: int) -> list[np.ndarray]:
+        return [outlier.image for outlier in draw_outliers(6, 60, 64, np.random.default_rng(seed))]
+
+    images = draw(0)
+    assert {(image.shape, image.dtype.name) for image in images} == {((64, 64), "uint8")}
+    assert all((one == again).all() for one, again in zip(images, draw(0), strict=True))
+    assert any((one != other).any() for one, other in zip(images, draw(1), strict=True))
+    # One grey everywhere, unless a line has put noise, dust or light on it.
+    of_constant = images[6 * list(CHOOSING).index("constant") :][:6]
+    assert sum(len(np.unique(image)) > 1 for image in of_constant) > 0
+
+
+def test_a_blend_shows_both_of_its_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linecore_models.outliers.AS_DRAWN", 1.1)  # none under a condition
+    families = {"black": lambda size, rng: np.zeros((size, size), np.uint8), "checkers": CHOOSING["checkers"]}
+    monkeypatch.setattr("linecore_models.outliers.CHOOSING", families)
+    board, *blends = draw_outliers(1, 20, 64, np.random.default_rng(0))[1:]
+    for blend in blends:
+        share = float(blend.image.max()) / float(board.image.max())
+        assert 0.19 < share < 0.81
+        np.testing.assert_allclose(blend.image, share * board.image, atol=1)
