@@ -19,7 +19,8 @@ from linecore_models.heat_map_measures import measure_heat_maps
 from linecore_models.integrity import check_integrity
 from linecore_models.manifest import Manifest
 from linecore_models.measurements import Measurements, Part
-from linecore_models.novelty_measures import measure_novelty, read_others
+from linecore_models.novelty_measures import measure_novelty
+from linecore_models.other_surfaces import read_others
 from linecore_models.parts import division_of, good_windows, left_out, of_part
 from linecore_models.sections import (
     calibration_section,

@@ -111,7 +111,7 @@ def make_bundle(
         held_out=replace(held_out, conditions=frames_under_conditions(_held(material), manifest, recipe.seed)),
         keras_scores=scores,
     )
-    complete = with_trust(out, measured, material.division)
+    complete = with_trust(out, measured, material.division, material.unknown)
     write_manifest(out, complete)
     around.run.forget()
     return complete

@@ -15,6 +15,7 @@ from linecore_models.good_steel import with_good_steel
 from linecore_models.group_files import read_split
 from linecore_models.integrity import Integrity, check_integrity, readable, without_leaks
 from linecore_models.manifest import VariantName
+from linecore_models.other_surfaces import read_unknown
 from linecore_models.splits import divide, split_name
 
 
@@ -36,6 +37,7 @@ class Order:
     per_epoch: Mapping[str, int]  # data folder, or folder/label -> how many of its images an epoch draws, at most
     variants: Sequence[VariantName]
     with_keras: bool
+    unknown: Sequence[Path] = ()  # folders with images of other surfaces, which novelty learns
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,19 @@ class Material:
     labels: tuple[str, ...]
     pass_labels: tuple[str, ...]
     split: str  # what model.json calls it
+    unknown: Sequence[LabelledImage]  # other surfaces
 
 
 def read_material(order: Order, seed: int) -> Material:
     """Read the data folders, divide them, and mine good steel where it is wanted and nobody brought any.
 
-    Left out are files that are no images, and images of training and validation that show what judges them.
+    Left out are files that are no images, and images of training and validation that show what judges them. An image of
+    another surface that cannot be read is refused, before hours go into learning the rest.
 
     Raises:
         ConfigError: the data is not fit to train with, or an option names what it does not have.
     """
+    unknown = read_unknown(order.unknown)
     images = read_folders(order.folders)
     require_trainable(images)
     images = with_boxes(images, *order.boxes)
@@ -71,7 +76,7 @@ def read_material(order: Order, seed: int) -> Material:
     labels = labels_of(division.train)
     _require_known(order, division.train, labels)
     passes = tuple(label for label in order.pass_labels if label in labels)
-    return Material(images, division, integrity, left_out, labels, passes, split_name(split))
+    return Material(images, division, integrity, left_out, labels, passes, split_name(split), unknown)
 
 
 def _require_known(order: Order, images: Sequence[LabelledImage], labels: Sequence[str]) -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from linecore.errors import ConfigError
 from linecore.inspection import Image
-from linecore.text import natural
 from linecore_models.answers import Answers, Ask
 from linecore_models.bundle import Bundle
 from linecore_models.curves import Floats
-from linecore_models.dataset import IMAGE_SUFFIXES, LabelledImage, load_squares
+from linecore_models.dataset import LabelledImage, load_squares
 from linecore_models.exhibits import Exhibits
 from linecore_models.manifest import Manifest
 from linecore_models.measurements import Novel, Novelty, Proportion
@@ -37,23 +34,6 @@ class _Seen:
 
     def joined(self, other: Self) -> Self:
         return type(self)(self.answers.joined(other.answers), self.looks.joined(other.looks))
-
-
-def read_others(folder: Path) -> tuple[LabelledImage, ...]:
-    """List the images of other surfaces in *folder* and the folders below it, in natural order.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    if not folder.is_dir():
-        raise ConfigError(f"--unknown is '{folder}', which is no folder; name one that holds images of other surfaces")
-    files = [path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
-    if not files:
-        raise ConfigError(f"--unknown is '{folder}', which holds no images")
-    source = folder.resolve().name
-    return tuple(
-        LabelledImage(path, source, path.parent.name) for path in sorted(files, key=lambda path: natural(str(path)))
-    )
 
 
 def measure_novelty(

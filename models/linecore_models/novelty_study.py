@@ -24,7 +24,7 @@ from linecore_models.parts import division_of
 from linecore_models.separation import Separation, separation_of
 from linecore_models.stress import looks
 from linecore_models.surfaces import photographs_to_choose_by
-from linecore_models.trust import drawn_others, drawn_surfaces, drawn_to_teach, told_apart
+from linecore_models.trust import drawn_surfaces, drawn_to_teach, others_to_teach, told_apart
 
 
 def study_table(found: Mapping[str, Mapping[str, Separation]]) -> Table:
@@ -77,7 +77,7 @@ def study(data: tuple[Path, ...], boxes: tuple[Path, ...], model: str) -> None:
     found[WITH_SPECTRUM] = {
         family: separation_of(alone.distances(known_looks), alone.distances(seen)) for family, seen in surfaces.items()
     }
-    found[SERVED] = told_apart(alone, taught_looks, known_looks, drawn_others(ask, manifest), surfaces)
+    found[SERVED] = told_apart(alone, taught_looks, known_looks, others_to_teach(ask, manifest), surfaces)
     Console().print(study_table(found))
 
 

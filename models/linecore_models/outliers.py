@@ -1,4 +1,4 @@
-"""Pictures of surfaces that are none of the product, for novelty to learn from: drawn, and as a line would show them.
+"""Pictures of surfaces that are none of the product, for novelty to learn from, as a line would show them.
 
 What a model has seen to be other tells it more of what is other than the product alone does, also of surfaces that it
 has not seen (outlier exposure: Hendrycks et al. 2019, https://arxiv.org/abs/1812.04606).
@@ -6,11 +6,13 @@ has not seen (outlier exposure: Hendrycks et al. 2019, https://arxiv.org/abs/181
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from linecore.inspection import Image
+from linecore_models.dataset import LabelledImage, load_image
 from linecore_models.stress import CONDITIONS
 from linecore_models.textures import CHOOSING, draw_textures
 
@@ -18,12 +20,16 @@ AS_DRAWN = 0.25
 """Share of the pictures that come under no condition of a line."""
 
 
+TIMES = 20
+"""That one picture is shown under line conditions, at most: beyond that it says the same again."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlier:
     """A picture of none of the product."""
 
-    families: frozenset[str]  # of drawn textures, that are to be seen on it
-    image: Image  # uint8, size x size
+    families: frozenset[str]  # of drawn textures, or the folders, whose surfaces are to be seen on it
+    image: Image  # uint8, HxW
 
 
 def draw_outliers(each: int, blends: int, size: int, rng: np.random.Generator) -> tuple[Outlier, ...]:
@@ -34,6 +40,19 @@ def draw_outliers(each: int, blends: int, size: int, rng: np.random.Generator) -
     drawn = draw_textures(CHOOSING, each, size, rng)
     single = [Outlier(frozenset({family}), _on_a_line(image, rng)) for family, of in drawn.items() for image in of]
     return (*single, *(_blend(rng.permutation(list(drawn))[:2].tolist(), drawn, rng) for _ in range(blends)))
+
+
+def outliers_in(images: Sequence[LabelledImage], total: int, rng: np.random.Generator) -> Iterator[Outlier]:
+    """Read pictures of other surfaces, each as many times as makes *total* of them, at least once and at most `TIMES`.
+
+    Raises:
+        ConfigError: a file is no image that can be read.
+    """
+    times = min(TIMES, max(1, total // max(1, len(images))))
+    for image in images:
+        pixels = load_image(image)
+        for _ in range(times):
+            yield Outlier(frozenset({image.source}), _on_a_line(pixels, rng))
 
 
 def _blend(families: list[str], drawn: dict[str, Image], rng: np.random.Generator) -> Outlier:

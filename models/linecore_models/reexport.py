@@ -29,12 +29,14 @@ def export_again(
     variants: Sequence[VariantName],
     with_keras: bool,
     card: Card | None = None,
+    unknown: Sequence[LabelledImage] = (),
 ) -> Manifest:
     """Write the bundle into the folder *out*, its own or another that is there, with new TFLite files.
 
     *images* are those that it was trained on, with their boxes if it had some: its training frames set the ranges of
-    the int8 numbers, its validation and test frames measure parity, and validation frames how far to trust it. A *card*
-    takes the place of what the old one said. All else in model.json stays.
+    the int8 numbers, its validation and test frames measure parity, and validation frames how far to trust it.
+    Novelty learns *unknown*, images of other surfaces. A *card* takes the place of what the old one said. All else in
+    model.json stays.
 
     Raises:
         ModelError: the bundle has no Keras model, or one that is damaged.
@@ -62,7 +64,7 @@ def export_again(
         held_out=held_out,
         keras_scores=keras_outputs(model, "scores", squares),
     )
-    complete = with_trust(out, measured, division)
+    complete = with_trust(out, measured, division, unknown)
     write_manifest(out, complete)
     for name, old in manifest.variants.items():
         if name not in variants and out.resolve() == bundle.folder.resolve():

@@ -6,8 +6,10 @@ will be served: int8 has another embedding than Keras, and another doubt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ from linecore_models.manifest import Manifest, NoveltyFile
 from linecore_models.novelty import Looks, Novelty
 from linecore_models.novelty_fit import Others, fit_novelty, with_others
 from linecore_models.novelty_methods import SERVED
-from linecore_models.outliers import draw_outliers
+from linecore_models.outliers import draw_outliers, outliers_in
 from linecore_models.separation import Separation, separation_of
 from linecore_models.stress import looks
 from linecore_models.textures import CHOOSING, draw_textures
@@ -49,11 +51,12 @@ TEACHING = 4_711
 """Told to the generator that draws these, so that they are others than those that choose."""
 
 
-def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest:
+def with_trust(folder: Path, manifest: Manifest, division: Division, unknown: Sequence[LabelledImage] = ()) -> Manifest:
     """Return *manifest*, which lies in *folder* beside its files, with how far to trust it; writes what novelty needs.
 
-    *division* is what the model was made from, good steel included. Without a file that may be served there is nothing
-    to trust, and the manifest stays as it is.
+    *division* is what the model was made from, good steel included; *unknown* are pictures of other surfaces, which
+    novelty learns beside drawn ones. Without a file that may be served there is nothing to trust, and the manifest
+    stays as it is.
 
     Raises:
         ConfigError: an image cannot be read.
@@ -79,7 +82,7 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
     taught_squares, taught_truth = looks(drawn_to_teach(division.train, seed), manifest, seed)
     taught = _seen(ask, taught_squares)
     alone = fit_novelty(taught, taught_truth, known)
-    others = drawn_others(ask, manifest)
+    others = others_to_teach(ask, manifest, unknown)
     surfaces = {family: _seen(ask, frames) for family, frames in drawn_surfaces(manifest).items()}
     statistics = with_others(alone, taught, known, others)
     path = folder / NOVELTY_FILE
@@ -92,6 +95,7 @@ def with_trust(folder: Path, manifest: Manifest, division: Division) -> Manifest
         variant=None if runner == "keras" else runner,
         taught=len(taught_squares),
         known=len(known),
+        unknown=dict(Counter(image.source for image in unknown)),
         auroc={family: apart.auroc for family, apart in told_apart(alone, taught, known, others, surfaces).items()},
     )
     return manifest.model_copy(
@@ -134,11 +138,22 @@ def _seen(ask: Ask, squares: Image) -> Looks:
     return Looks.of(ask(squares).embedding, squares)
 
 
-def drawn_others(ask: Ask, manifest: Manifest) -> Others:
-    """Draw what novelty is shown of other surfaces, and return what the model sees in it."""
-    outliers = draw_outliers(OUTLIERS, BLENDS, TEXTURE_SIDE, np.random.default_rng([manifest.split.seed, TEACHING]))
-    squares = manifest.preprocessing.squares(outlier.image for outlier in outliers)
-    return Others(_seen(ask, squares), [outlier.families for outlier in outliers])
+def others_to_teach(ask: Ask, manifest: Manifest, unknown: Sequence[LabelledImage] = ()) -> Others:
+    """Draw what novelty is shown of other surfaces, beside the pictures of *unknown*; return what the model sees in it.
+
+    Raises:
+        ConfigError: an image cannot be read.
+    """
+    rng = np.random.default_rng([manifest.split.seed, TEACHING])
+    drawn = draw_outliers(OUTLIERS, BLENDS, TEXTURE_SIDE, rng)
+    families = []
+
+    def images() -> Iterator[Image]:
+        for outlier in chain(drawn, outliers_in(unknown, len(drawn), rng)):
+            families.append(outlier.families)
+            yield outlier.image
+
+    return Others(_seen(ask, manifest.preprocessing.squares(images())), families)
 
 
 def drawn_surfaces(manifest: Manifest) -> dict[str, Image]:

@@ -165,6 +165,8 @@ def test_what_is_asked_wrongly_is_told_before_the_training(plates: Path, tmp_pat
         train_badly(plates, "--out", out, "--weight", "plate", "0.5")
     with pytest.raises(ConfigError, match=r"--card is '.*absent.toml', which cannot be read"):
         train_badly(plates, "--out", out, "--card", tmp_path / "absent.toml")
+    with pytest.raises(ConfigError, match="--unknown is '.*absent', which is no folder; name one that holds images"):
+        train_badly(plates, "--out", out, "--unknown", tmp_path / "absent")
     with pytest.raises(
         ConfigError, match=r"--weights is no file, .*'absent.h5' is neither a bundled model nor a folder"
     ):

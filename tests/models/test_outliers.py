@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from linecore_models.outliers import draw_outliers
+from linecore_models.dataset import LabelledImage
+from linecore_models.outliers import TIMES, draw_outliers, outliers_in
 from linecore_models.textures import CHOOSING, JUDGING
 
 
@@ -33,6 +36,23 @@ def test_outliers_are_frames_and_most_come_as_a_line_shows_them() -> None:
     # One grey everywhere, unless a line has put noise, dust or light on it.
     of_constant = images[6 * list(CHOOSING).index("constant") :][:6]
     assert sum(len(np.unique(image)) > 1 for image in of_constant) > 0
+
+
+@pytest.mark.parametrize(("count", "total", "times"), [(3, 30, 10), (3, 2, 1), (1, 1000, TIMES)])
+def test_pictures_of_other_surfaces_come_often_enough_to_count(
+    tmp_path: Path, count: int, total: int, times: int
+) -> None:
+    images = []
+    for number in range(count):
+        path = tmp_path / "paper" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), np.full((30, 40), 100 + number, np.uint8))
+        images.append(LabelledImage(path, "paper", "paper"))
+    outliers = list(outliers_in(images, total, np.random.default_rng(0)))
+    assert len(outliers) == count * times
+    assert {outlier.families for outlier in outliers} == {frozenset({"paper"})}
+    changed = sum((outlier.image != 100 + place // times).any() for place, outlier in enumerate(outliers))
+    assert changed > 0 or len(outliers) < 4
 
 
 def test_a_blend_shows_both_of_its_pictures(monkeypatch: pytest.MonkeyPatch) -> None:

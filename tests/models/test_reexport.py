@@ -80,6 +80,20 @@ def test_a_card_takes_the_place_of_what_the_old_one_said(trained: Path, plates: 
     assert manifest.data.sources == load_bundle(trained).manifest.data.sources
 
 
+def test_novelty_learns_other_surfaces_and_says_when_it_is_made_to_forget_them(
+    trained: Path, plates: Path, tmp_path: Path
+) -> None:
+    others = write_plates(tmp_path / "gloves", {"patches": 4}, seed=8)
+    mine = tmp_path / "mine"
+    told = run_export(trained, plates, "--variant", "float32", "--unknown", others, "--out", mine)
+    assert "novelty had learnt" not in told
+    novelty = load_bundle(mine).manifest.novelty
+    assert novelty is not None
+    assert novelty.unknown == {"gloves": 4}
+    told = run_export(mine, plates, "--variant", "float32")
+    assert "novelty had learnt what gloves looks like, and has not now; give --unknown again" in told
+
+
 def test_a_bundle_may_be_exported_in_place(trained: Path, plates: Path, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(trained, tmp_path / "mine"))
     run_export(mine, plates, "--variant", "float32")

@@ -78,6 +78,36 @@ def test_a_family_is_judged_by_statistics_that_it_was_not_shown_to(
     assert judging == [CHOOSING.keys() - {family} for family in CHOOSING]
 
 
+def test_novelty_learns_pictures_of_other_surfaces(folder: Path, division: Division, tmp_path: Path) -> None:
+    """Frames with a wide bar, which the tiny bundle finds hardly far, are further once they were shown."""
+    images = []
+    for number in range(6):
+        frame = spot(128)
+        frame[60 + 8 * number : 100 + 8 * number] = 60
+        path = tmp_path / "bars" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), frame)
+        images.append(LabelledImage(path, "bars", "bars"))
+    taught, asked = images[::2], images[1::2]
+    found = {}
+    for unknown in ((), tuple(taught)):
+        copy = shutil.copytree(folder, tmp_path / f"copy-{len(unknown)}")
+        manifest = with_trust(copy, load_bundle(copy).manifest, division, unknown)
+        write_manifest(copy, manifest)
+        bundle = load_bundle(copy)
+        statistics = bundle.novelty()
+        assert statistics is not None
+        assert manifest.novelty is not None
+        assert manifest.novelty.unknown == ({"bars": 3} if unknown else {})
+        known, bars = (load_squares(some, manifest.preprocessing) for some in (division.validation, asked))
+        of_known, of_bars = (
+            statistics.distances(Looks.of(bundle_answers(bundle, "int8", squares).embedding, squares))
+            for squares in (known, bars)
+        )
+        found[bool(unknown)] = float(of_bars.mean() / of_known.mean())
+    assert found[True] > 1.1 * found[False]
+
+
 def test_a_folder_that_counts_less_says_nothing_of_how_sure_to_be(
     trusted: Manifest, folder: Path, division: Division, tmp_path: Path
 ) -> None:

@@ -12,7 +12,8 @@ from linecore.errors import ConfigError
 from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
 from linecore_models.card import read_card
 from linecore_models.dataset import read_folders
-from linecore_models.manifest import VariantName
+from linecore_models.manifest import Manifest, VariantName
+from linecore_models.other_surfaces import read_unknown
 from linecore_models.quiet import load_tensorflow
 from linecore_models.tables import trust_sentence, variants_table
 
@@ -27,6 +28,13 @@ VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
     multiple=True,
     type=click.Path(path_type=Path),
     help="The boxes that it was trained with: a CSV file or a folder. May be given again.",
+)
+@click.option(
+    "--unknown",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder with images of other surfaces that a line may see, such as paper or a glove: novelty learns them. May "
+    "be given again.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the new bundle.  [default: BUNDLE itself]")
 @click.option(
@@ -46,6 +54,7 @@ def export(
     bundle: str,
     data: tuple[Path, ...],
     boxes: tuple[Path, ...],
+    unknown: tuple[Path, ...],
     out: Path | None,
     variants: tuple[VariantName, ...],
     card: Path | None,
@@ -71,6 +80,7 @@ def export(
     if out.resolve() == loaded.folder.resolve() and not with_keras:
         raise ConfigError("--no-keras would leave the bundle without what it is exported from; name another --out")
     written = read_card(card) if card else None
+    others = read_unknown(unknown)
     images = read_folders(data)
     if boxes:
         from linecore_models.box_files import with_boxes
@@ -80,8 +90,22 @@ def export(
     from linecore_models.reexport import export_again
 
     out.mkdir(parents=True, exist_ok=True)
-    manifest = export_again(loaded, images, out, variants=variants or VARIANTS, with_keras=with_keras, card=written)
+    manifest = export_again(
+        loaded, images, out, variants=variants or VARIANTS, with_keras=with_keras, card=written, unknown=others
+    )
     console = Console()
+    forgotten = [name for name in _shown(loaded.manifest) if name not in _shown(manifest)]
+    if forgotten:
+        console.print(
+            f"novelty had learnt what {', '.join(forgotten)} looks like, and has not now; give --unknown again",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(variants_table(manifest.variants))
     console.print(trust_sentence(manifest), highlight=False, soft_wrap=True)
     console.print(f"bundle in {out}", highlight=False, soft_wrap=True)
+
+
+def _shown(manifest: Manifest) -> list[str]:
+    """Return the folders of other surfaces that novelty has learnt."""
+    return list(manifest.novelty.unknown) if manifest.novelty else []

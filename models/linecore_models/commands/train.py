@@ -50,6 +50,13 @@ DEFAULT = Recipe()
     help="Where the defects lie: a CSV file, or a folder of Pascal VOC files. May be given for each data folder.",
 )
 @click.option(
+    "--unknown",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder with images of other surfaces that a line may see, such as paper or a glove: novelty learns them. May "
+    "be given again.",
+)
+@click.option(
     "--split",
     default="blocks",
     show_default=True,
@@ -179,6 +186,7 @@ def train(
     version: str,
     card: Path | None,
     boxes: tuple[Path, ...],
+    unknown: tuple[Path, ...],
     split: str,
     validation_share: float,
     pass_labels: tuple[str, ...],
@@ -236,6 +244,7 @@ def train(
         per_epoch=dict(per_epoch),
         variants=chosen,
         with_keras=with_keras,
+        unknown=unknown,
     )
     console = Console()
     console.print(device_sentence(machines), highlight=False)
