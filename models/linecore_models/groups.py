@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from linecore.errors import ConfigError
 from linecore_models.dataset import LabelledImage
-from linecore_models.division import PARTS
+from linecore_models.division import HELD_OUT, PARTS, fractions
 from linecore_models.manifest import PartName
 
 TRIES = 8
@@ -30,9 +30,11 @@ class Groups:
 
 
 def place_groups(
-    images: Sequence[LabelledImage], groups: Groups, seed: int, shares: Mapping[PartName, float]
+    images: Sequence[LabelledImage], groups: Groups, seed: int, validation: float = HELD_OUT
 ) -> dict[str, PartName]:
-    """Return the part of each image, by its name, so that parts come near to *shares* of each class.
+    """Return the part of each image, by its name, so that parts come near to their shares of each class.
+
+    Where less is to validate than usual, groups go from there to teaching as long as that much of each class stays.
 
     Raises:
         ConfigError: the groups are too few, or too mixed, for each part to get some of each class.
@@ -51,7 +53,7 @@ def place_groups(
                 "takes at least 3, one to train, one to validate and one to test with"
             )
     rng = np.random.default_rng([seed, zlib.crc32(b"groups")])
-    parts = nearest_shares(counts, rng, [shares[part] for part in PARTS])
+    parts = nearest_shares(counts, rng, list(fractions().values()))
     for (source, label), column in zip(classes, counts.T, strict=True):
         for index, name in enumerate(PARTS):
             if not column[parts == index].any():
@@ -59,7 +61,24 @@ def place_groups(
                     f"{groups.name}: no division was found that gives each part some of each class; {name} would have "
                     f"no {label!r} of {source}; collect it in more groups, or use --split blocks"
                 )
+    if validation < HELD_OUT:
+        _let_teach(counts, parts, np.maximum(1, np.round(validation * counts.sum(axis=0))), rng)
     return {image.name: PARTS[parts[group_index[groups.of[image.name]]]] for image in images}
+
+
+def _let_teach(
+    counts: npt.NDArray[np.float64],
+    parts: npt.NDArray[np.int64],
+    least: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+) -> None:
+    """Change *parts* so that groups which validated teach, in random order, where *least* of each class still stay."""
+    validating = PARTS.index("validation")
+    left = counts[parts == validating].sum(axis=0)
+    for group in rng.permutation(np.flatnonzero(parts == validating)):
+        if (left - counts[group] >= np.minimum(least, left)).all():
+            left -= counts[group]
+            parts[group] = PARTS.index("train")
 
 
 def nearest_shares(

@@ -20,7 +20,7 @@ from linecore_models.integrity import check_integrity
 from linecore_models.manifest import Manifest
 from linecore_models.measurements import Measurements, Part
 from linecore_models.novelty_measures import measure_novelty
-from linecore_models.other_surfaces import read_others
+from linecore_models.other_surfaces import read_others, require_unseen
 from linecore_models.parts import division_of, good_windows, left_out, of_part
 from linecore_models.sections import (
     calibration_section,
@@ -74,6 +74,8 @@ def evaluate_bundle(
     _require_known(chosen, manifest)
     runner = inquiry.runner or _first_served(bundle)
     surfaces = [read_others(folder) for folder in inquiry.unknown]
+    for others in surfaces:
+        require_unseen(others, manifest)
     ask = open_runner(bundle, runner)
 
     watch("frames", 0, 1)
@@ -96,8 +98,8 @@ def evaluate_bundle(
     )
     agreement = None
     if inquiry.against is not None:
-        others = open_runner(bundle, inquiry.against)(squares).scores
-        agreement = agreement_of(answered, others.argmax(axis=1))
+        scores = open_runner(bundle, inquiry.against)(squares).scores
+        agreement = agreement_of(answered, scores.argmax(axis=1))
     novelty = None
     if surfaces:
         watch("other surfaces", 0, 1)

@@ -111,7 +111,7 @@ def make_bundle(
         held_out=replace(held_out, conditions=frames_under_conditions(_held(material), manifest, recipe.seed)),
         keras_scores=scores,
     )
-    complete = with_trust(out, measured, material.division, material.unknown)
+    complete = with_trust(out, measured, material.division, order.unknown)
     write_manifest(out, complete)
     around.run.forget()
     return complete
@@ -232,6 +232,8 @@ def _settings(recipe: Recipe, order: Order, material: Material) -> dict[str, Set
     settings |= {f"per_epoch_of_{folder}": limit for folder, limit in order.per_epoch.items()}
     if order.spread:
         settings["spread"] = ", ".join(sorted(order.spread))
+    if order.unknown:
+        settings["unknown"] = _data_hash(folder_hashes(order.unknown))
     if order.validation_share != HELD_OUT:
         settings["validation_share"] = order.validation_share
     # Where the file lies says nothing to others; what is in it does.

@@ -97,7 +97,10 @@ class NoveltyFile(ModelFile):
     variant: VariantName | None = Field(None, description="whose answers it was made from; None: the Keras model's")
     taught: Count = Field(description="frames that say what is known, those under line conditions included")
     known: Count = Field(description="frames that did not teach, whose distances are the quantiles")
-    unknown: dict[str, Count] = Field({}, description="folder -> its images of other surfaces, which taught too")
+    unknown: dict[str, tuple[str, ...]] = Field(
+        {}, description="folder of other surfaces -> the images that taught, by the beginnings of their sha256"
+    )
+    doubtful: tuple[str, ...] = Field((), description="those of them that look as if they showed the product")
     auroc: dict[str, Share] = Field(
         {}, description="family of drawn textures -> how well it is told from known frames where it was not shown"
     )

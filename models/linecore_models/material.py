@@ -15,7 +15,6 @@ from linecore_models.good_steel import with_good_steel
 from linecore_models.group_files import read_split
 from linecore_models.integrity import Integrity, check_integrity, readable, without_leaks
 from linecore_models.manifest import VariantName
-from linecore_models.other_surfaces import read_unknown
 from linecore_models.splits import divide, split_name
 
 
@@ -37,7 +36,7 @@ class Order:
     per_epoch: Mapping[str, int]  # data folder, or folder/label -> how many of its images an epoch draws, at most
     variants: Sequence[VariantName]
     with_keras: bool
-    unknown: Sequence[Path] = ()  # folders with images of other surfaces, which novelty learns
+    unknown: Sequence[LabelledImage] = ()  # other surfaces, which novelty learns
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +50,16 @@ class Material:
     labels: tuple[str, ...]
     pass_labels: tuple[str, ...]
     split: str  # what model.json calls it
-    unknown: Sequence[LabelledImage]  # other surfaces
 
 
 def read_material(order: Order, seed: int) -> Material:
     """Read the data folders, divide them, and mine good steel where it is wanted and nobody brought any.
 
-    Left out are files that are no images, and images of training and validation that show what judges them. An image of
-    another surface that cannot be read is refused, before hours go into learning the rest.
+    Left out are files that are no images, and images of training and validation that show what judges them.
 
     Raises:
         ConfigError: the data is not fit to train with, or an option names what it does not have.
     """
-    unknown = read_unknown(order.unknown)
     images = read_folders(order.folders)
     require_trainable(images)
     images = with_boxes(images, *order.boxes)
@@ -74,9 +70,14 @@ def read_material(order: Order, seed: int) -> Material:
     if order.good_steel and order.pass_labels:
         division = with_good_steel(division, order.pass_labels[0], order.spread)
     labels = labels_of(division.train)
+    if lost := sorted(set(labels) - {image.label for image in division.validation}):
+        raise ConfigError(
+            f"no image of {lost[0]!r} validates, so nothing would say how sure of it to be; give a larger "
+            "--validation-share, or more images"
+        )
     _require_known(order, division.train, labels)
     passes = tuple(label for label in order.pass_labels if label in labels)
-    return Material(images, division, integrity, left_out, labels, passes, split_name(split), unknown)
+    return Material(images, division, integrity, left_out, labels, passes, split_name(split))
 
 
 def _require_known(order: Order, images: Sequence[LabelledImage], labels: Sequence[str]) -> None:

@@ -172,7 +172,8 @@ class Novelty:
         if spectrum is not None:
             fitting += [_fit(spectrum.centres), len(spectrum.centres.axes) == BANDS]
         if elsewhere is not None:
-            fitting.append(elsewhere.way.shape == centres.axes.shape[:1])
+            numbers = np.append(elsewhere.way, elsewhere.least)
+            fitting += [elsewhere.way.shape == centres.axes.shape[:1], bool(np.isfinite(numbers).all())]
         if not all(fitting):
             raise ModelError(f"{path} holds novelty statistics of another make; export the model again")
         return cls(centres, knots, spectrum, elsewhere)

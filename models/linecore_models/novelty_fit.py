@@ -27,6 +27,10 @@ LEAST = 0.1
 """Quantile of the known frames below which a look that is no other surface's counts no further: what lies the opposite
 way, and far from all that is known, would come near otherwise."""
 
+NEAREST = 0.1
+"""Share of the median distance of known frames below which logarithms do not follow: a frame that is nothing but its
+label's mean would set the unit otherwise."""
+
 BORDER = 0.999
 """Quantile of the known frames within which a spectrum says nothing: it tells noise from steel, and surfaces worse."""
 
@@ -65,14 +69,17 @@ def with_others(novelty: Novelty, taught: Looks, known: Looks, others: Others) -
     """Return *novelty*, fitted to *taught* and *known*, when it has learnt what *others* look like.
 
     A logistic regression tells *taught* from *others* by where embeddings lie on the axes and by the logarithm of the
-    distance. Its log-odds are added to that logarithm, each in the unit in which it varies among the *known*, and never
-    lessen it: so what is far from all that is known is novel also where the regression, which has seen nothing there,
-    is wrong. Where the known frames are all alike, there is no such unit, and the distance stays as it is.
+    distance. Its log-odds are added to that logarithm, each in the unit in which it varies among the *known*, from
+    where a tenth of these lie upwards, so that nothing comes nearer: what is far from all that is known is novel also
+    where the regression, which has seen nothing there, is wrong. Where the known frames are all alike, there is no such
+    unit, and the distance stays as it is.
     """
     alone = replace(novelty, elsewhere=None)
 
+    nearest = max(NEAREST * float(np.median(alone.distances(known))), float(np.finfo(np.float32).tiny))
+
     def features(looks: Looks) -> Floats:
-        distances = np.maximum(alone.distances(looks), np.finfo(np.float32).tiny)
+        distances = np.maximum(alone.distances(looks), nearest)
         return np.column_stack([of_length_one(looks.embedding) @ alone.centres.axes, np.log(distances)])
 
     seen = np.concatenate([features(taught), features(others.looks)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, zip_longest
 
 import numpy as np
 
@@ -52,7 +53,17 @@ def outliers_in(images: Sequence[LabelledImage], total: int, rng: np.random.Gene
     for image in images:
         pixels = load_image(image)
         for _ in range(times):
-            yield Outlier(frozenset({image.source}), _on_a_line(pixels, rng))
+            # With a slash, so that it is no family of drawn ones, whatever the folder is called.
+            yield Outlier(frozenset({f"{image.source}/"}), _on_a_line(pixels, rng))
+
+
+def chosen_evenly(images: Sequence[LabelledImage], most: int, rng: np.random.Generator) -> tuple[LabelledImage, ...]:
+    """Return at most *most* of the images, as many from each folder as can be: one must not drown the others."""
+    folders: dict[str, list[LabelledImage]] = {}
+    for index in rng.permutation(len(images)):
+        folders.setdefault(images[index].source, []).append(images[index])
+    in_turn = chain.from_iterable(zip_longest(*folders.values()))
+    return tuple(islice((image for image in in_turn if image is not None), most))
 
 
 def _blend(families: list[str], drawn: dict[str, Image], rng: np.random.Generator) -> Outlier:

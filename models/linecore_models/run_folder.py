@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class RunFolder:
 
     folder: Path
     writes: bool = True
+    replaced: Sequence[Path] = ()  # an older bundle's files: they go once it is sure that this run can begin
 
     def begin(self, settings: Mapping[str, Setting], *, resume: bool) -> Checkpoint | None:
         """Write the settings, and return what a killed run left; None where there is nothing to go on from.
@@ -65,7 +66,8 @@ class RunFolder:
                     )
             return self._checkpoint()
         if self.writes:
-            (self.folder / CHECKPOINT).unlink(missing_ok=True)
+            for old in (*self.replaced, self.folder / CHECKPOINT):
+                old.unlink(missing_ok=True)
             file.write_text(json.dumps(dict(settings), indent=2) + "\n", encoding="utf-8")
         return None
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from linecore_models.dataset import LabelledImage
-from linecore_models.division import HELD_OUT, Division, fractions
+from linecore_models.division import HELD_OUT, Division
 from linecore_models.groups import Groups, place_groups
 from linecore_models.manifest import PartName
 
@@ -31,8 +31,8 @@ def divide(
     neighbours is held out, somewhere in the class, and halved into validation and test; nothing is left out between the
     runs, so that at most one pair of neighbours is torn apart at each of the run's three borders. ``random`` draws file
     by file: it flatters a model wherever neighbours look alike. Both draw for each class by itself: adding a data
-    folder moves nothing in another. And with both, a smaller share for validation moves no image into the test part or
-    out of it: what stays of the validation run is what lies beside the test run, and the rest of it teaches.
+    folder moves nothing in another. A smaller share for validation moves no image into the test part or out of it: of a
+    run, what lies beside the test run still validates, and the rest teaches.
 
     Groups go to one part as a whole, so that each class comes as near to its shares as was found in a few tries; data
     folders that the groups do not mention are divided in blocks.
@@ -49,7 +49,7 @@ def divide(
         grouped = [image for image in images if image.name in split.of]
         mentioned = {image.source for image in grouped}
         classes = {key: members for key, members in classes.items() if key[0] not in mentioned}
-        places |= place_groups(grouped, split, seed, fractions(validation))
+        places |= place_groups(grouped, split, seed, validation)
     for (source, label), members in classes.items():
         rng = np.random.default_rng([seed, zlib.crc32(f"{source}/{label}".encode())])
         count = len(members)

@@ -60,6 +60,17 @@ def variants_table(variants: Mapping[VariantName, Variant]) -> Table:
     return table
 
 
+def doubt_sentence(manifest: Manifest) -> str | None:
+    """Return which images of other surfaces may show the product; None where none does."""
+    doubtful = manifest.novelty.doubtful if manifest.novelty else ()
+    if not doubtful:
+        return None
+    return (
+        f"{len(doubtful)} of the images of --unknown look like the product, such as {doubtful[0]}; if it is to be seen "
+        "on them, take them out and export the model again: novelty learns from them to overlook other surfaces"
+    )
+
+
 def trust_sentence(manifest: Manifest) -> str:
     """Return what was measured of how far to trust the model, and where a person should be asked."""
     if manifest.novelty is None:

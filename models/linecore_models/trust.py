@@ -6,7 +6,6 @@ will be served: int8 has another embedding than Keras, and another doubt.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -26,8 +25,9 @@ from linecore_models.localisation import choose_threshold
 from linecore_models.manifest import Manifest, NoveltyFile
 from linecore_models.novelty import Looks, Novelty
 from linecore_models.novelty_fit import Others, fit_novelty, with_others
-from linecore_models.novelty_methods import SERVED
-from linecore_models.outliers import draw_outliers, outliers_in
+from linecore_models.novelty_methods import SERVED, WITH_SPECTRUM
+from linecore_models.other_surfaces import hash_start
+from linecore_models.outliers import chosen_evenly, draw_outliers, outliers_in
 from linecore_models.separation import Separation, separation_of
 from linecore_models.stress import looks
 from linecore_models.textures import CHOOSING, draw_textures
@@ -46,6 +46,12 @@ TEXTURES, TEXTURE_SIDE = 30, 200
 
 OUTLIERS, BLENDS = 100, 1000
 """Drawn surfaces of each family, and of two, that teach what is none of the product."""
+
+MOST_SHOWN = 2_000
+"""Of the pictures of other surfaces that somebody brought: about as many as are drawn, which they must not drown."""
+
+DOUBTFUL = 0.9
+"""Quantile of the known frames up to which a picture of another surface may be one of the product."""
 
 TEACHING = 4_711
 """Told to the generator that draws these, so that they are others than those that choose."""
@@ -82,7 +88,8 @@ def with_trust(folder: Path, manifest: Manifest, division: Division, unknown: Se
     taught_squares, taught_truth = looks(drawn_to_teach(division.train, seed), manifest, seed)
     taught = _seen(ask, taught_squares)
     alone = fit_novelty(taught, taught_truth, known)
-    others = others_to_teach(ask, manifest, unknown)
+    shown = chosen_evenly(unknown, MOST_SHOWN, np.random.default_rng(seed))
+    others = others_to_teach(ask, manifest, shown)
     surfaces = {family: _seen(ask, frames) for family, frames in drawn_surfaces(manifest).items()}
     statistics = with_others(alone, taught, known, others)
     path = folder / NOVELTY_FILE
@@ -91,11 +98,12 @@ def with_trust(folder: Path, manifest: Manifest, division: Division, unknown: Se
         file=path.name,
         sha256=sha256_of(path),
         bytes=path.stat().st_size,
-        method=SERVED,
+        method=SERVED if statistics.elsewhere else WITH_SPECTRUM,
         variant=None if runner == "keras" else runner,
         taught=len(taught_squares),
         known=len(known),
-        unknown=dict(Counter(image.source for image in unknown)),
+        unknown=_by_folder(shown),
+        doubtful=_like_the_product(alone, ask, shown, manifest),
         auroc={family: apart.auroc for family, apart in told_apart(alone, taught, known, others, surfaces).items()},
     )
     return manifest.model_copy(
@@ -146,7 +154,7 @@ def others_to_teach(ask: Ask, manifest: Manifest, unknown: Sequence[LabelledImag
     """
     rng = np.random.default_rng([manifest.split.seed, TEACHING])
     drawn = draw_outliers(OUTLIERS, BLENDS, TEXTURE_SIDE, rng)
-    families = []
+    families: list[frozenset[str]] = []
 
     def images() -> Iterator[Image]:
         for outlier in chain(drawn, outliers_in(unknown, len(drawn), rng)):
@@ -160,6 +168,21 @@ def drawn_surfaces(manifest: Manifest) -> dict[str, Image]:
     """Draw what chooses how novelty is measured: family -> squares as the model sees them, uint8, N x size x size."""
     drawn = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
     return {family: manifest.preprocessing.squares(images) for family, images in drawn.items()}
+
+
+def _by_folder(images: Sequence[LabelledImage]) -> dict[str, tuple[str, ...]]:
+    folders: dict[str, tuple[str, ...]] = {}
+    for image in images:
+        folders[image.source] = (*folders.get(image.source, ()), hash_start(image))
+    return folders
+
+
+def _like_the_product(alone: Novelty, ask: Ask, images: Sequence[LabelledImage], manifest: Manifest) -> tuple[str, ...]:
+    """Return the images that are no more novel than nearly all known frames, by statistics that learnt none of them."""
+    if not images:
+        return ()
+    novelty = alone(_seen(ask, load_squares(images, manifest.preprocessing)))
+    return tuple(image.name for image, one in zip(images, novelty, strict=True) if one < DOUBTFUL)
 
 
 def told_apart(

@@ -179,6 +179,22 @@ def test_what_is_asked_wrongly_is_told_before_the_training(plates: Path, tmp_pat
         train_badly(plates, "--out", tmp_path / "file")
 
 
+def test_what_is_asked_wrongly_takes_no_older_bundle_away(plates: Path, tmp_path: Path) -> None:
+    (out := tmp_path / "old").mkdir()
+    files = ("model.json", "model.keras", "model.int8.tflite", "training.json")
+    for name in files:
+        (out / name).write_text("old")
+    for wrong in (
+        ("--unknown", tmp_path / "absent"),
+        ("--boxes", tmp_path / "absent.csv"),
+        ("--split", f"{tmp_path}/absent.csv:coil"),
+        ("--per-epoch", "plate", "5"),
+    ):
+        with pytest.raises(ConfigError):
+            train_badly(plates, "--out", out, "--force", "--weights", "none", *wrong)
+    assert {name: (out / name).read_text() for name in files} == dict.fromkeys(files, "old")
+
+
 def test_evaluating_takes_exactly_the_test_images(trained: Path, plates: Path) -> None:
     told = json.loads(run_evaluate(trained, plates, "--json"))
     assert (told["model"], told["variant"], told["split"]) == ("tiny", "int8", "test")

@@ -107,7 +107,8 @@ def test_what_was_shown_to_be_other_is_told_better_and_so_is_what_lies_that_way(
 def test_log_odds_are_added_to_the_logarithm_in_the_unit_in_which_each_varies() -> None:
     taught, truth = frames(0)
     known, shown = frames(1)[0], frames(2)[0]
-    others = Others(replace(shown, embedding=shown.embedding + np.float32(1)), [frozenset()] * len(shown))
+    shown = Looks(shown.embedding[:80] + np.float32(1), shown.bands[:80])
+    others = Others(shown, [frozenset()] * len(shown))
     alone = fit_novelty(taught, truth, known)
     both = with_others(alone, taught, known, others)
 
@@ -116,15 +117,20 @@ def test_log_odds_are_added_to_the_logarithm_in_the_unit_in_which_each_varies() 
         return np.column_stack([on_axes, np.log(alone.distances(looks))])
 
     learnt = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)).fit(
-        np.concatenate([features(taught), features(others.looks)]), np.repeat([0, 1], len(taught))
+        np.concatenate([features(taught), features(others.looks)]), np.arange(len(taught) + len(shown)) >= len(taught)
     )
     of_known, of_shown = (learnt.decision_function(features(looks)) for looks in (known, shown))
     textbook = of_shown / of_known.std() + features(shown)[:, -1] / features(known)[:, -1].std()
     assert both.elsewhere is not None
     added = both.elsewhere.factors(of_length_one(shown.embedding)) > 1  # and not cut off
-    assert added.sum() > 200
+    assert added.sum() > 50
+    slope, _ = np.polyfit(np.log(both.distances(shown))[added], textbook[added], 1)
+    weight = learnt[1].coef_[0, -1] / learnt[0].scale_[-1] / of_known.std()
+    assert slope == pytest.approx(1 / features(known)[:, -1].std() + weight, rel=1e-3)
     agreement = np.corrcoef(textbook[added], np.log(both.distances(shown))[added])[0, 1]
     np.testing.assert_allclose(agreement, 1, atol=1e-5)
+    factors = both.elsewhere.factors(of_length_one(known.embedding))
+    assert (factors == 1).mean() == pytest.approx(0.1, abs=0.01)  # least: where a tenth of the known lie
 
 
 def test_others_of_a_family_can_be_left_out() -> None:
@@ -151,6 +157,24 @@ def test_a_way_of_another_length_than_the_embedding_is_refused(tmp_path: Path) -
     novelty.write(tmp_path / "novelty.npz")
     with pytest.raises(ModelError, match="holds novelty statistics of another make; export the model again"):
         Novelty.read(tmp_path / "novelty.npz")
+    for way, least in ((np.full(5, np.nan, np.float32), 0.0), (np.ones(5, np.float32), np.inf)):
+        replace(novelty, elsewhere=Elsewhere(way, least)).write(tmp_path / "novelty.npz")
+        with pytest.raises(ModelError, match="holds novelty statistics of another make"):
+            Novelty.read(tmp_path / "novelty.npz")
+
+
+def test_known_frames_at_their_labels_mean_do_not_set_the_unit() -> None:
+    """Ten frames of a label that never varies: what is far stays novel."""
+    taught, truth = frames(0)
+    known = frames(1)[0]
+    still = seen(np.zeros((30, 5)), known.bands[:30])
+    taught, known = taught.joined(still), known.joined(still)
+    alone = fit_novelty(taught, np.append(truth, np.full(30, 2)), known)
+    others = Others(seen(frames(2)[0].embedding + 1), [frozenset()] * 300)
+    both = with_others(alone, taught, known, others)
+    far = seen([[0, 0, 9, 0, 0], [0, 0, 0, 0, 9]])
+    assert (alone(far) == 1).all()
+    assert (both(far) == 1).all()
 
 
 def test_known_frames_that_are_all_alike_leave_the_distance_as_it_is() -> None:

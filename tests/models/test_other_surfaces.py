@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -19,22 +20,45 @@ def test_images_of_all_folders_and_those_below_come_in_natural_order(tmp_path: P
     for name in ("paper/10.png", "paper/9.png", "belt/empty/1.png"):
         write(tmp_path / name, 90)
     (tmp_path / "paper" / "notes.txt").write_text("no image")
-    images = read_unknown([tmp_path / "paper", tmp_path / "belt"])
+    (tmp_path / "paper" / "._9.png").write_bytes(b"what a Mac leaves")
+    write(tmp_path / "paper" / ".thumbs" / "9.png", 90)
+    images = read_unknown([tmp_path / "paper", tmp_path / "belt"], [])
     assert [(image.source, image.path.name) for image in images] == [
         ("paper", "9.png"),
         ("paper", "10.png"),
         ("belt", "1.png"),
     ]
-    assert read_unknown([]) == ()
+    assert read_unknown([], [tmp_path]) == ()
 
 
 def test_what_cannot_teach_is_told_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--unknown is '.*absent', which is no folder; name one that holds images"):
-        read_unknown([tmp_path / "absent"])
+        read_unknown([tmp_path / "absent"], [])
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="--unknown is '.*empty', which holds no images"):
-        read_unknown([tmp_path / "empty"])
+        read_unknown([tmp_path / "empty"], [])
     write(tmp_path / "paper" / "1.png", 90)
     (tmp_path / "paper" / "2.png").write_bytes(b"no picture")
     with pytest.raises(ConfigError, match=r"2\.png cannot be read: .*; mend or remove the file"):
-        read_unknown([tmp_path / "paper"])
+        read_unknown([tmp_path / "paper"], [])
+
+
+def test_the_product_is_no_other_surface(tmp_path: Path) -> None:
+    write(tmp_path / "photos" / "ok" / "1.png", 90)
+    write(tmp_path / "photos" / "ok" / "2.png", 91)
+    photos = [tmp_path / "photos"]
+    for folder in (tmp_path, tmp_path / "photos", tmp_path / "photos" / "ok"):
+        with pytest.raises(ConfigError, match=f"--unknown is '{folder}', which is or holds images of the product"):
+            read_unknown([folder], photos)
+    write(tmp_path / "belt" / "7.png", 30)
+    assert len(read_unknown([tmp_path / "belt"], photos)) == 1
+    shutil.copy(tmp_path / "photos" / "ok" / "2.png", tmp_path / "belt" / "8.png")
+    with pytest.raises(ConfigError, match=r"--unknown holds .*8\.png, which is an image of the product: .*2\.png"):
+        read_unknown([tmp_path / "belt"], photos)
+
+
+def test_folders_must_differ_in_name(tmp_path: Path) -> None:
+    for name in ("a/paper/1.png", "b/paper/1.png"):
+        write(tmp_path / name, 90)
+    with pytest.raises(ConfigError, match="two folders of --unknown are called 'paper'; rename one"):
+        read_unknown([tmp_path / "a" / "paper", tmp_path / "b" / "paper"], [])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from linecore_models.dataset import LabelledImage
-from linecore_models.outliers import TIMES, draw_outliers, outliers_in
+from linecore_models.outliers import TIMES, chosen_evenly, draw_outliers, outliers_in
 from linecore_models.textures import CHOOSING, JUDGING
 
 
@@ -50,9 +50,26 @@ def test_pictures_of_other_surfaces_come_often_enough_to_count(
         images.append(LabelledImage(path, "paper", "paper"))
     outliers = list(outliers_in(images, total, np.random.default_rng(0)))
     assert len(outliers) == count * times
-    assert {outlier.families for outlier in outliers} == {frozenset({"paper"})}
+    assert {outlier.families for outlier in outliers} == {frozenset({"paper/"})}
     changed = sum((outlier.image != 100 + place // times).any() for place, outlier in enumerate(outliers))
     assert changed > 0 or len(outliers) < 4
+
+
+def test_no_folder_of_other_surfaces_drowns_the_others() -> None:
+    names = [*(("belt", number) for number in range(50)), *(("paper", number) for number in range(3))]
+    images = [LabelledImage(Path(f"{folder}/{number}.png"), folder, folder) for folder, number in names]
+    chosen = chosen_evenly(images, 10, np.random.default_rng(0))
+    assert (len(chosen), len(set(chosen))) == (10, 10)
+    assert sum(image.source == "paper" for image in chosen) == 3
+    assert set(chosen_evenly(images, 99, np.random.default_rng(0))) == set(images)
+    assert chosen_evenly([], 5, np.random.default_rng(0)) == ()
+
+
+def test_blends_come_under_the_conditions_of_a_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linecore_models.outliers.CHOOSING", dict.fromkeys("ab", CHOOSING["constant"]))
+    monkeypatch.setattr("linecore_models.outliers.AS_DRAWN", 0)
+    levels = [len(np.unique(one.image)) for one in draw_outliers(1, 60, 64, np.random.default_rng(0))[2:]]
+    assert sum(count > 1 for count in levels) > 10
 
 
 def test_a_blend_shows_both_of_its_pictures(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from linecore.errors import ConfigError, ModelError
 from linecore_models.answers import bundle_answers
 from linecore_models.bundle import load_bundle
+from linecore_models.commands.evaluate import evaluate
 from linecore_models.commands.export import export
 from linecore_models.dataset import load_squares, read_folders
 from tests.models.conftest import write_plates
@@ -86,12 +87,17 @@ def test_novelty_learns_other_surfaces_and_says_when_it_is_made_to_forget_them(
     others = write_plates(tmp_path / "gloves", {"patches": 4}, seed=8)
     mine = tmp_path / "mine"
     told = run_export(trained, plates, "--variant", "float32", "--unknown", others, "--out", mine)
-    assert "novelty had learnt" not in told
+    assert "had learnt" not in told
     novelty = load_bundle(mine).manifest.novelty
     assert novelty is not None
-    assert novelty.unknown == {"gloves": 4}
+    assert {folder: len(images) for folder, images in novelty.unknown.items()} == {"gloves": 4}
+    with pytest.raises(ConfigError, match="--unknown is 'gloves': 4 of its 4 images taught tiny what is novel"):
+        CliRunner().invoke(evaluate, [str(mine), str(plates), "--unknown", str(others)], catch_exceptions=False)
     told = run_export(mine, plates, "--variant", "float32")
-    assert "novelty had learnt what gloves looks like, and has not now; give --unknown again" in told
+    assert "had learnt what gloves looks like, and forgets it unless --unknown names it again" in told
+    after = load_bundle(mine).manifest.novelty
+    assert after is not None
+    assert after.unknown == {}
 
 
 def test_a_bundle_may_be_exported_in_place(trained: Path, plates: Path, tmp_path: Path) -> None:

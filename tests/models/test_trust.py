@@ -11,11 +11,12 @@ import pytest
 from linecore_models.answers import bundle_answers
 from linecore_models.boxes import Box
 from linecore_models.bundle import load_bundle, write_manifest
-from linecore_models.dataset import LabelledImage, load_squares, read_folders
+from linecore_models.dataset import LabelledImage, load_image, load_squares, read_folders
 from linecore_models.division import Division
 from linecore_models.manifest import Manifest
 from linecore_models.novelty import Looks, Novelty
 from linecore_models.novelty_fit import Others, with_others
+from linecore_models.other_surfaces import hash_start
 from linecore_models.stress import LOOKS
 from linecore_models.textures import CHOOSING
 from linecore_models.trust import MAX_NOVELTY, in_full, with_trust
@@ -98,7 +99,9 @@ def test_novelty_learns_pictures_of_other_surfaces(folder: Path, division: Divis
         statistics = bundle.novelty()
         assert statistics is not None
         assert manifest.novelty is not None
-        assert manifest.novelty.unknown == ({"bars": 3} if unknown else {})
+        starts = {folder: set(of) for folder, of in manifest.novelty.unknown.items()}
+        assert starts == ({"bars": {hash_start(image) for image in taught}} if unknown else {})
+        assert manifest.novelty.doubtful == ()
         known, bars = (load_squares(some, manifest.preprocessing) for some in (division.validation, asked))
         of_known, of_bars = (
             statistics.distances(Looks.of(bundle_answers(bundle, "int8", squares).embedding, squares))
@@ -106,6 +109,22 @@ def test_novelty_learns_pictures_of_other_surfaces(folder: Path, division: Divis
         )
         found[bool(unknown)] = float(of_bars.mean() / of_known.mean())
     assert found[True] > 1.1 * found[False]
+
+
+def test_a_picture_of_the_product_among_other_surfaces_is_named(
+    folder: Path, division: Division, tmp_path: Path
+) -> None:
+    """A file of its own, so that nothing but what is on it tells."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    others = tmp_path / "belt"
+    others.mkdir()
+    cv2.imwrite(str(others / "steel.jpg"), load_image(division.train[0]))
+    board = np.kron(np.indices((10, 10)).sum(axis=0) % 2 * 200, np.ones((SIDE // 10, SIDE // 10))).astype(np.uint8)
+    cv2.imwrite(str(others / "board.png"), board)
+    images = [LabelledImage(others / name, "belt", "belt") for name in ("board.png", "steel.jpg")]
+    novelty = with_trust(copy, load_bundle(copy).manifest, division, images).novelty
+    assert novelty is not None
+    assert novelty.doubtful == ("belt/belt/steel.jpg",)
 
 
 def test_a_folder_that_counts_less_says_nothing_of_how_sure_to_be(

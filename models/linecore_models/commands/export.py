@@ -11,11 +11,12 @@ from rich.console import Console
 from linecore.errors import ConfigError
 from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
 from linecore_models.card import read_card
+from linecore_models.commands.requirements import tell_forgotten
 from linecore_models.dataset import read_folders
-from linecore_models.manifest import Manifest, VariantName
+from linecore_models.manifest import VariantName
 from linecore_models.other_surfaces import read_unknown
 from linecore_models.quiet import load_tensorflow
-from linecore_models.tables import trust_sentence, variants_table
+from linecore_models.tables import doubt_sentence, trust_sentence, variants_table
 
 VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
 
@@ -80,7 +81,9 @@ def export(
     if out.resolve() == loaded.folder.resolve() and not with_keras:
         raise ConfigError("--no-keras would leave the bundle without what it is exported from; name another --out")
     written = read_card(card) if card else None
-    others = read_unknown(unknown)
+    console = Console()
+    others = read_unknown(unknown, data)
+    tell_forgotten(console, loaded.manifest, others)
     images = read_folders(data)
     if boxes:
         from linecore_models.box_files import with_boxes
@@ -93,19 +96,8 @@ def export(
     manifest = export_again(
         loaded, images, out, variants=variants or VARIANTS, with_keras=with_keras, card=written, unknown=others
     )
-    console = Console()
-    forgotten = [name for name in _shown(loaded.manifest) if name not in _shown(manifest)]
-    if forgotten:
-        console.print(
-            f"novelty had learnt what {', '.join(forgotten)} looks like, and has not now; give --unknown again",
-            highlight=False,
-            soft_wrap=True,
-        )
     console.print(variants_table(manifest.variants))
     console.print(trust_sentence(manifest), highlight=False, soft_wrap=True)
+    if doubt := doubt_sentence(manifest):
+        console.print(doubt, highlight=False, soft_wrap=True)
     console.print(f"bundle in {out}", highlight=False, soft_wrap=True)
-
-
-def _shown(manifest: Manifest) -> list[str]:
-    """Return the folders of other surfaces that novelty has learnt."""
-    return list(manifest.novelty.unknown) if manifest.novelty else []

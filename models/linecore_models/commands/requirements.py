@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from rich.console import Console
+
 from linecore.errors import ConfigError, ModelError
 from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
-from linecore_models.dataset import read_folders
+from linecore_models.dataset import LabelledImage, read_folders
 from linecore_models.manifest import Manifest, VariantName
 from linecore_models.recipe import IMAGENET, NO_WEIGHTS
 from linecore_models.run_folder import WRITTEN as RUN_FILES
@@ -68,6 +71,18 @@ def taken_over(finished: Manifest) -> dict[str, Any]:
     return seen | {name: finished.training[name] for name in ("alpha", "channels") if name in finished.training}
 
 
+def tell_forgotten(console: Console, old: Manifest, unknown: Sequence[LabelledImage]) -> None:
+    """Say which other surfaces the *old* model's novelty had learnt and the new one's, from *unknown*, will not."""
+    known = old.novelty.unknown if old.novelty else {}
+    if forgotten := sorted(known.keys() - {image.source for image in unknown}):
+        console.print(
+            f"the novelty of {old.name} {old.version} had learnt what {', '.join(forgotten)} looks like, and forgets "
+            "it unless --unknown names it again",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
 def variants_of(text: str) -> tuple[VariantName, ...]:
     """Return the variants that *text* names, separated by commas; raises ConfigError where it names none."""
     names = [name.strip() for name in text.split(",") if name.strip()]
@@ -77,8 +92,8 @@ def variants_of(text: str) -> tuple[VariantName, ...]:
     return tuple(cast(VariantName, name) for name in dict.fromkeys(names))
 
 
-def run_folder(out: Path, *, force: bool, resume: bool) -> Path:
-    """Make the folder for a bundle, or take an older bundle out of it; return it.
+def run_folder(out: Path, *, force: bool, resume: bool) -> tuple[Path, ...]:
+    """Make the folder for a bundle; return the files of an older one in it, which are to go when the run begins.
 
     Raises:
         ConfigError: it is a file, or holds a model that nobody said is to be replaced.
@@ -88,11 +103,9 @@ def run_folder(out: Path, *, force: bool, resume: bool) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     old = [out / name for name in WRITTEN if (out / name).exists()]
     if resume and not (out / MANIFEST).exists():
-        return out
+        return ()
     if old and not force:
         raise ConfigError(
             f"--out is '{out}', which holds a model already; name a new folder, or replace it with --force"
         )
-    for path in old:
-        path.unlink()
-    return out
+    return tuple(old)

@@ -22,14 +22,16 @@ from linecore_models.commands.requirements import (
     require_spread_is_mined,
     run_folder,
     taken_over,
+    tell_forgotten,
     variants_of,
 )
 from linecore_models.division import HELD_OUT
 from linecore_models.manifest import Dataset, Manifest
+from linecore_models.other_surfaces import read_unknown
 from linecore_models.preprocessing import Resize
 from linecore_models.quiet import load_tensorflow
 from linecore_models.recipe import Recipe
-from linecore_models.tables import confusion_table, score_sentence, trust_sentence, variants_table
+from linecore_models.tables import confusion_table, doubt_sentence, score_sentence, trust_sentence, variants_table
 
 if TYPE_CHECKING:
     from linecore_models.machines import Machines
@@ -67,7 +69,8 @@ DEFAULT = Recipe()
     type=FiniteRange(0, HELD_OUT, min_open=True),
     default=HELD_OUT,
     show_default=True,
-    help="Of each class, at most the usual one, whose rest teaches. Files and blocks that test stay the same.",
+    help="Share of each class that validates, at most the usual one; what it leaves of that teaches. What tests stays "
+    "the same.",
 )
 @click.option("--pass-label", "pass_labels", multiple=True, help="Class of good product, if any.  [default: ok]")
 @click.option(
@@ -203,8 +206,8 @@ def train(
     """Train a model on DATA, folders that hold a folder of images for each class, and write a bundle.
 
     First the head learns, then the whole network, under the noise, blur, light and compression of a line. 15 % of each
-    class validate, 15 % test the model; model.json names them. Each TFLite file is measured against the Keras model
-    before it may be served.
+    class test the model, and 15 % validate it unless --validation-share says less; model.json names them. Each TFLite
+    file is measured against the Keras model before it may be served.
 
     \b
     Example:
@@ -218,9 +221,11 @@ def train(
     require_spread_is_mined(data, spread, pass_labels or ("ok",), mined=bool(boxes) and good_steel)
     name = name or data[0].resolve().name
     out = out or Path("runs") / name
+    others = read_unknown(unknown, data)
     if finished := require_beginning(str(recipe["weights"]), out):
+        tell_forgotten(Console(), finished, others)
         recipe |= {key: value for key, value in taken_over(finished).items() if not _said(key)}
-    out = run_folder(out, force=force, resume=resume)
+    replaced = run_folder(out, force=force, resume=resume)
     machines = _machines()
     from linecore_models.machines import device_sentence
     from linecore_models.making import make_bundle
@@ -244,13 +249,13 @@ def train(
         per_epoch=dict(per_epoch),
         variants=chosen,
         with_keras=with_keras,
-        unknown=unknown,
+        unknown=others,
     )
     console = Console()
     console.print(device_sentence(machines), highlight=False)
     with TrainingProgress(console) as progress:
-        run = RunFolder(out, writes=machines.chief)
-        around = Surroundings(run, progress, time.monotonic, machines, resume)
+        run = RunFolder(out, machines.chief, replaced)
+        around = Surroundings(run, progress, time.monotonic, machines, resume and not replaced)
         manifest = make_bundle(order, Recipe(**recipe), out, around, SystemClock().now(), _shown_on(console))
     if manifest is None:
         console.print("done; the first of the machines writes the bundle", highlight=False)
@@ -283,6 +288,8 @@ def _tell(console: Console, manifest: Manifest) -> None:
     console.print(confusion_table(manifest.metrics["test"], manifest.labels))
     console.print(variants_table(manifest.variants))
     console.print(trust_sentence(manifest), highlight=False, soft_wrap=True)
+    if doubt := doubt_sentence(manifest):
+        console.print(doubt, highlight=False, soft_wrap=True)
     if not manifest.pass_labels:
         console.print(
             "no class is good product: the model knows defects only, and every frame gets one", highlight=False
