@@ -7,17 +7,19 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from linecore.inspection import Image
 from linecore_models.answers import open_runner
 from linecore_models.bundle import find_bundle, load_bundle
 from linecore_models.conditions import gaussian_noise, light_ramp, shot_noise
-from linecore_models.dataset import read_folders
+from linecore_models.dataset import load_squares, read_folders
 from linecore_models.novelty import Looks
 from linecore_models.parts import of_part
+from linecore_models.separation import separation_of
 from linecore_models.stress import CONDITIONS, stress_table
-from linecore_models.textures import checkers, draw_textures, leak, text
+from linecore_models.textures import JUDGING, checkers, draw_textures, leak, text
 from tests.conftest import ROOT
 
 HERE = Path()
@@ -113,6 +115,22 @@ def test_it_notices_what_is_no_steel() -> None:
         assert (novelty(Looks.of(ask(squares).embedding, squares)) > manifest.max_novelty).mean() >= 0.95
 
 
+def test_it_tells_surfaces_that_it_was_not_shown_from_held_out_steel(neu: Path) -> None:
+    """Of the drawn families alone, and fewer than `make card` measures."""
+    bundle = load_bundle(find_bundle("neu", HERE))
+    novelty, manifest = bundle.novelty(), bundle.manifest
+    assert novelty is not None
+    ask = open_runner(bundle, "int8", threads=1)
+
+    def distances(squares: Image) -> npt.NDArray[np.float64]:
+        return novelty.distances(Looks.of(ask(squares).embedding, squares))
+
+    steel = distances(load_squares(of_part("test", read_folders([neu]), manifest), manifest.preprocessing))
+    drawn = draw_textures(JUDGING, 12, 200, np.random.default_rng(23))
+    others = np.concatenate([distances(manifest.preprocessing.squares(images)) for images in drawn.values()])
+    assert separation_of(steel, others).auroc >= 0.985
+
+
 def test_a_covered_lens_is_no_steel() -> None:
     """What a sensor makes of nothing: its own noise and that of the little light that leaks in, from one side."""
     bundle = load_bundle(find_bundle("neu", HERE))
@@ -140,7 +158,7 @@ def test_a_spot_of_light_on_a_covered_lens_is_noticed_as_a_rule() -> None:
     lenses = draw_textures({"leak": leak}, 100, 200, np.random.default_rng(17))["leak"]
     squares = manifest.preprocessing.squares(lenses)
     embedding = open_runner(bundle, "int8", threads=1)(squares).embedding
-    assert (novelty(Looks.of(embedding, squares)) > manifest.max_novelty).mean() >= 0.5
+    assert (novelty(Looks.of(embedding, squares)) > manifest.max_novelty).mean() >= 0.55
 
 
 def test_real_steel_gets_the_label_that_the_keras_model_gives(
