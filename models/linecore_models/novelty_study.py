@@ -19,12 +19,12 @@ from linecore_models.dataset import read_folders
 from linecore_models.good_steel import with_good_steel
 from linecore_models.novelty import Looks
 from linecore_models.novelty_fit import fit_novelty
+from linecore_models.novelty_learning import drawn_surfaces, drawn_to_teach, others_to_teach, told_apart
 from linecore_models.novelty_methods import SERVED, WITH_SPECTRUM, Seen, compare
 from linecore_models.parts import division_of
 from linecore_models.separation import Separation, separation_of
 from linecore_models.stress import looks
 from linecore_models.surfaces import photographs_to_choose_by
-from linecore_models.trust import drawn_surfaces, drawn_to_teach, others_to_teach, told_apart
 
 
 def study_table(found: Mapping[str, Mapping[str, Separation]]) -> Table:

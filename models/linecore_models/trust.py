@@ -6,55 +6,26 @@ will be served: int8 has another embedding than Keras, and another doubt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
-from linecore.inspection import Image
 from linecore_models.answers import Ask, Runner, open_runner
 from linecore_models.boxes import label_mask
-from linecore_models.bundle import Bundle, sha256_of
+from linecore_models.bundle import Bundle
 from linecore_models.calibration import fit_temperature
 from linecore_models.classification import tempered
 from linecore_models.dataset import LabelledImage, load_image, load_squares
 from linecore_models.division import Division
 from linecore_models.localisation import choose_threshold
-from linecore_models.manifest import Manifest, NoveltyFile
-from linecore_models.novelty import Looks, Novelty
-from linecore_models.novelty_fit import Others, fit_novelty, with_others
-from linecore_models.novelty_methods import SERVED, WITH_SPECTRUM
-from linecore_models.other_surfaces import hash_start
-from linecore_models.outliers import chosen_evenly, draw_outliers, outliers_in
-from linecore_models.separation import Separation, separation_of
+from linecore_models.manifest import Manifest
+from linecore_models.novelty import Looks
+from linecore_models.novelty_learning import Served, learn_novelty, look_at
 from linecore_models.stress import looks
-from linecore_models.textures import CHOOSING, draw_textures
 from linecore_models.thresholds import Costs, choose_thresholds
-
-NOVELTY_FILE = "novelty.npz"
-
-TAUGHT = 1500
-"""Training images that say what is known, at most: a covariance needs no more, and each is seen four times."""
 
 MAX_NOVELTY = 0.998
 """Quantile of the known frames beyond which a person is asked: two of a thousand frames that are none of it."""
-
-TEXTURES, TEXTURE_SIDE = 30, 200
-"""Drawn surfaces of each family that choose, and their pixels a side."""
-
-OUTLIERS, BLENDS = 100, 1000
-"""Drawn surfaces of each family, and of two, that teach what is none of the product."""
-
-MOST_SHOWN = 2_000
-"""Of the pictures of other surfaces that somebody brought: about as many as are drawn, which they must not drown."""
-
-DOUBTFUL = 0.9
-"""Quantile of the known frames up to which a picture of another surface may be one of the product."""
-
-TEACHING = 4_711
-"""Told to the generator that draws these, so that they are others than those that choose."""
 
 
 def with_trust(folder: Path, manifest: Manifest, division: Division, unknown: Sequence[LabelledImage] = ()) -> Manifest:
@@ -84,28 +55,8 @@ def with_trust(folder: Path, manifest: Manifest, division: Division, unknown: Se
 
     known, speaking = Looks.of(answers.embedding, squares), set(full)
     if helping := [image for image in division.validation if image not in speaking]:
-        known = known.joined(_seen(ask, looks(helping, manifest, seed)[0]))
-    taught_squares, taught_truth = looks(drawn_to_teach(division.train, seed), manifest, seed)
-    taught = _seen(ask, taught_squares)
-    alone = fit_novelty(taught, taught_truth, known)
-    shown = chosen_evenly(unknown, MOST_SHOWN, np.random.default_rng(seed))
-    others = others_to_teach(ask, manifest, shown)
-    surfaces = {family: _seen(ask, frames) for family, frames in drawn_surfaces(manifest).items()}
-    statistics = with_others(alone, taught, known, others)
-    path = folder / NOVELTY_FILE
-    statistics.write(path)
-    novelty = NoveltyFile(
-        file=path.name,
-        sha256=sha256_of(path),
-        bytes=path.stat().st_size,
-        method=SERVED if statistics.elsewhere else WITH_SPECTRUM,
-        variant=None if runner == "keras" else runner,
-        taught=len(taught_squares),
-        known=len(known),
-        unknown=_by_folder(shown),
-        doubtful=_like_the_product(alone, ask, shown, manifest),
-        auroc={family: apart.auroc for family, apart in told_apart(alone, taught, known, others, surfaces).items()},
-    )
+        known = known.joined(look_at(ask, looks(helping, manifest, seed)[0]))
+    novelty = learn_novelty(folder, manifest, division, known, unknown, Served(ask, runner))
     return manifest.model_copy(
         update={
             "temperature": temperature,
@@ -134,69 +85,6 @@ def in_full(images: Sequence[LabelledImage], folder_weights: Mapping[str, float]
     most = max(weights.values(), default=1.0)
     full = [image for image in images if weights[image.source] == most]
     return full if {image.label for image in full} == {image.label for image in images} else list(images)
-
-
-def drawn_to_teach(images: Sequence[LabelledImage], seed: int) -> list[LabelledImage]:
-    """Return the images that say what is known."""
-    chosen = np.random.default_rng(seed).permutation(len(images))[:TAUGHT]
-    return [images[index] for index in sorted(chosen.tolist())]
-
-
-def _seen(ask: Ask, squares: Image) -> Looks:
-    return Looks.of(ask(squares).embedding, squares)
-
-
-def others_to_teach(ask: Ask, manifest: Manifest, unknown: Sequence[LabelledImage] = ()) -> Others:
-    """Draw what novelty is shown of other surfaces, beside the pictures of *unknown*; return what the model sees in it.
-
-    Raises:
-        ConfigError: an image cannot be read.
-    """
-    rng = np.random.default_rng([manifest.split.seed, TEACHING])
-    drawn = draw_outliers(OUTLIERS, BLENDS, TEXTURE_SIDE, rng)
-    families: list[frozenset[str]] = []
-
-    def images() -> Iterator[Image]:
-        for outlier in chain(drawn, outliers_in(unknown, len(drawn), rng)):
-            families.append(outlier.families)
-            yield outlier.image
-
-    return Others(_seen(ask, manifest.preprocessing.squares(images())), families)
-
-
-def drawn_surfaces(manifest: Manifest) -> dict[str, Image]:
-    """Draw what chooses how novelty is measured: family -> squares as the model sees them, uint8, N x size x size."""
-    drawn = draw_textures(CHOOSING, TEXTURES, TEXTURE_SIDE, np.random.default_rng(manifest.split.seed))
-    return {family: manifest.preprocessing.squares(images) for family, images in drawn.items()}
-
-
-def _by_folder(images: Sequence[LabelledImage]) -> dict[str, tuple[str, ...]]:
-    folders: dict[str, tuple[str, ...]] = {}
-    for image in images:
-        folders[image.source] = (*folders.get(image.source, ()), hash_start(image))
-    return folders
-
-
-def _like_the_product(alone: Novelty, ask: Ask, images: Sequence[LabelledImage], manifest: Manifest) -> tuple[str, ...]:
-    """Return the images that are no more novel than nearly all known frames, by statistics that learnt none of them."""
-    if not images:
-        return ()
-    novelty = alone(_seen(ask, load_squares(images, manifest.preprocessing)))
-    return tuple(image.name for image, one in zip(images, novelty, strict=True) if one < DOUBTFUL)
-
-
-def told_apart(
-    alone: Novelty, taught: Looks, known: Looks, others: Others, surfaces: Mapping[str, Looks]
-) -> dict[str, Separation]:
-    """Return how well each family of *surfaces* is told from the *known* frames by statistics that it was not shown to.
-
-    *alone* are the statistics that have learnt from no *others* yet.
-    """
-    found = {}
-    for family, asked in surfaces.items():
-        statistics = with_others(alone, taught, known, others.without(family))
-        found[family] = separation_of(statistics.distances(known), statistics.distances(asked))
-    return found
 
 
 def _region_threshold(images: Sequence[LabelledImage], ask: Ask, manifest: Manifest) -> float | None:

@@ -48,8 +48,8 @@ def write_plates(folder: Path, counts: dict[str, int], seed: int = 0) -> Path:
 def few_outliers() -> Iterator[None]:
     """Let novelty learn from few pictures: what it makes of many is seen with the bundled model."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("linecore_models.trust.OUTLIERS", 4)
-        patch.setattr("linecore_models.trust.BLENDS", 40)
+        patch.setattr("linecore_models.novelty_learning.OUTLIERS", 4)
+        patch.setattr("linecore_models.novelty_learning.BLENDS", 40)
         yield
 
 

@@ -72,7 +72,7 @@ def test_a_family_is_judged_by_statistics_that_it_was_not_shown_to(
         shown.append(set().union(*others.families))
         return with_others(novelty, taught, known, others)
 
-    monkeypatch.setattr("linecore_models.trust.with_others", spied)
+    monkeypatch.setattr("linecore_models.novelty_learning.with_others", spied)
     with_trust(folder, load_bundle(folder).manifest, division)
     everything, *judging = shown
     assert everything == CHOOSING.keys()

@@ -11,7 +11,7 @@ from rich.console import Console
 from linecore.errors import ConfigError
 from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
 from linecore_models.card import read_card
-from linecore_models.commands.requirements import tell_forgotten
+from linecore_models.commands.telling import tell_forgotten
 from linecore_models.dataset import read_folders
 from linecore_models.manifest import VariantName
 from linecore_models.other_surfaces import read_unknown

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from rich.console import Console
-
 from linecore.errors import ConfigError, ModelError
 from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
-from linecore_models.dataset import LabelledImage, read_folders
+from linecore_models.dataset import read_folders
 from linecore_models.manifest import Manifest, VariantName
 from linecore_models.recipe import IMAGENET, NO_WEIGHTS
 from linecore_models.run_folder import WRITTEN as RUN_FILES
@@ -69,18 +66,6 @@ def taken_over(finished: Manifest) -> dict[str, Any]:
         "even_contrast": finished.even_contrast,
     }
     return seen | {name: finished.training[name] for name in ("alpha", "channels") if name in finished.training}
-
-
-def tell_forgotten(console: Console, old: Manifest, unknown: Sequence[LabelledImage]) -> None:
-    """Say which other surfaces the *old* model's novelty had learnt and the new one's, from *unknown*, will not."""
-    known = old.novelty.unknown if old.novelty else {}
-    if forgotten := sorted(known.keys() - {image.source for image in unknown}):
-        console.print(
-            f"the novelty of {old.name} {old.version} had learnt what {', '.join(forgotten)} looks like, and forgets "
-            "it unless --unknown names it again",
-            highlight=False,
-            soft_wrap=True,
-        )
 
 
 def variants_of(text: str) -> tuple[VariantName, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -22,16 +21,14 @@ from linecore_models.commands.requirements import (
     require_spread_is_mined,
     run_folder,
     taken_over,
-    tell_forgotten,
     variants_of,
 )
+from linecore_models.commands.telling import shown_on, tell_forgotten, tell_made
 from linecore_models.division import HELD_OUT
-from linecore_models.manifest import Dataset, Manifest
 from linecore_models.other_surfaces import read_unknown
 from linecore_models.preprocessing import Resize
 from linecore_models.quiet import load_tensorflow
 from linecore_models.recipe import Recipe
-from linecore_models.tables import confusion_table, doubt_sentence, score_sentence, trust_sentence, variants_table
 
 if TYPE_CHECKING:
     from linecore_models.machines import Machines
@@ -256,44 +253,17 @@ def train(
     with TrainingProgress(console) as progress:
         run = RunFolder(out, machines.chief, replaced)
         around = Surroundings(run, progress, time.monotonic, machines, resume and not replaced)
-        manifest = make_bundle(order, Recipe(**recipe), out, around, SystemClock().now(), _shown_on(console))
+        manifest = make_bundle(order, Recipe(**recipe), out, around, SystemClock().now(), shown_on(console))
     if manifest is None:
         console.print("done; the first of the machines writes the bundle", highlight=False)
         return
-    _tell(console, manifest)
+    tell_made(console, manifest)
     console.print(f"bundle in {out}", highlight=False, soft_wrap=True)
 
 
 def _said(option: str) -> bool:
     """Whether it stands on the command line."""
     return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
-
-
-def _shown_on(console: Console) -> Callable[[Dataset], None]:
-    """Return what prints the data, and what is wrong with it, before hours go into learning it."""
-
-    def show(data: Dataset) -> None:
-        from linecore_models.datacard import data_sentences, data_table
-
-        console.print(data_table(data))
-        for sentence in data_sentences(data.card) if data.card else ():
-            console.print(sentence, highlight=False, soft_wrap=True)
-
-    return show
-
-
-def _tell(console: Console, manifest: Manifest) -> None:
-    for folder, score in manifest.metrics["test"].folders.items():
-        console.print(f"test, {folder}: {score_sentence(score)}", highlight=False, soft_wrap=True)
-    console.print(confusion_table(manifest.metrics["test"], manifest.labels))
-    console.print(variants_table(manifest.variants))
-    console.print(trust_sentence(manifest), highlight=False, soft_wrap=True)
-    if doubt := doubt_sentence(manifest):
-        console.print(doubt, highlight=False, soft_wrap=True)
-    if not manifest.pass_labels:
-        console.print(
-            "no class is good product: the model knows defects only, and every frame gets one", highlight=False
-        )
 
 
 def _machines() -> Machines:
