@@ -63,6 +63,12 @@ def data_sentences(card: DataCard) -> Iterator[str]:
     if card.good_steel:
         windows = (f"{_count(card.good_steel.get(part, 0), 'window')} to {verb}" for part, verb in _VERBS.items())
         yield f"good steel was mined between the boxes: {', '.join(windows)} with"
+    for label, counts in card.counts.items():
+        if counts.get("train", 0) and not counts.get("validation", 0):
+            yield (
+                f"no image of {label} validates, so that nothing says how sure of it to be; collect more, give "
+                "another --seed or, where it was mined, bring photographs of it"
+            )
     if count := len(card.unreadable):
         yield f"{_count(count, 'file')} cannot be read, the first is {card.unreadable[0]}"
     if count := len(card.exact_duplicates):

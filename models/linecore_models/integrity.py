@@ -161,7 +161,7 @@ def without_leaks(division: Division, integrity: Integrity) -> tuple[Division, t
         if lost := sorted({image.label for image in part} - {image.label for image in kept}):
             raise ConfigError(
                 f"every {name} image of class {lost[0]!r} shows the same as an image that judges it; collect others, "
-                "put the images that belong together into one part with --split FILE.csv:COLUMN, or let more validate"
+                "or put the images that belong together into one part with --split FILE.csv:COLUMN"
             )
         return kept
 

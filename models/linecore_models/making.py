@@ -232,8 +232,6 @@ def _settings(recipe: Recipe, order: Order, material: Material) -> dict[str, Set
     settings |= {f"per_epoch_of_{folder}": limit for folder, limit in order.per_epoch.items()}
     if order.spread:
         settings["spread"] = ", ".join(sorted(order.spread))
-    if order.unknown:
-        settings["unknown"] = _data_hash(folder_hashes(order.unknown))
     if order.validation_share != HELD_OUT:
         settings["validation_share"] = order.validation_share
     # Where the file lies says nothing to others; what is in it does.

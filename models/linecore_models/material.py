@@ -10,7 +10,7 @@ from linecore.errors import ConfigError
 from linecore_models.box_files import with_boxes
 from linecore_models.card import Card
 from linecore_models.dataset import LabelledImage, labels_of, read_folders, require_trainable
-from linecore_models.division import Division
+from linecore_models.division import HELD_OUT, Division
 from linecore_models.good_steel import with_good_steel
 from linecore_models.group_files import read_split
 from linecore_models.integrity import Integrity, check_integrity, readable, without_leaks
@@ -70,10 +70,11 @@ def read_material(order: Order, seed: int) -> Material:
     if order.good_steel and order.pass_labels:
         division = with_good_steel(division, order.pass_labels[0], order.spread)
     labels = labels_of(division.train)
-    if lost := sorted(set(labels) - {image.label for image in division.validation}):
+    lost = sorted(set(labels) - {image.label for image in division.validation})
+    if lost and order.validation_share < HELD_OUT:
         raise ConfigError(
-            f"no image of {lost[0]!r} validates, so nothing would say how sure of it to be; give a larger "
-            "--validation-share, or more images"
+            f"with --validation-share {order.validation_share:g} no image of {lost[0]!r} validates, and nothing would "
+            "say how sure of it to be; give a larger one"
         )
     _require_known(order, division.train, labels)
     passes = tuple(label for label in order.pass_labels if label in labels)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from linecore.inspection import Image
+from linecore.text import natural
 from linecore_models.answers import Ask, Runner
 from linecore_models.bundle import sha256_of
 from linecore_models.dataset import LabelledImage, load_squares
@@ -21,7 +22,7 @@ from linecore_models.manifest import Manifest, NoveltyFile
 from linecore_models.novelty import Looks, Novelty
 from linecore_models.novelty_fit import Others, fit_novelty, with_others
 from linecore_models.novelty_methods import SERVED, WITH_SPECTRUM
-from linecore_models.other_surfaces import hash_start
+from linecore_models.other_surfaces import hash_start, name_of
 from linecore_models.outliers import chosen_evenly, draw_outliers, outliers_in
 from linecore_models.separation import Separation, separation_of
 from linecore_models.stress import looks
@@ -138,7 +139,8 @@ def _like_the_product(alone: Novelty, ask: Ask, images: Sequence[LabelledImage],
     if not images:
         return ()
     novelty = alone(look_at(ask, load_squares(images, manifest.preprocessing)))
-    return tuple(image.name for image, one in zip(images, novelty, strict=True) if one < DOUBTFUL)
+    doubtful = (name_of(image) for image, one in zip(images, novelty, strict=True) if one < DOUBTFUL)
+    return tuple(sorted(doubtful, key=natural))
 
 
 def told_apart(

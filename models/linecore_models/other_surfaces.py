@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import os
+import posixpath
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from linecore.errors import ConfigError
 from linecore.text import natural
@@ -20,19 +25,35 @@ def read_others(folder: Path) -> tuple[LabelledImage, ...]:
     """
     if not folder.is_dir():
         raise ConfigError(f"--unknown is '{folder}', which is no folder; name one that holds images of other surfaces")
-    files = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    files = sorted(_files(folder), key=lambda path: natural(str(path)))
     if not files:
         raise ConfigError(f"--unknown is '{folder}', which holds no images")
     source = folder.resolve().name
-    return tuple(
-        LabelledImage(path, source, path.parent.name) for path in sorted(files, key=lambda path: natural(str(path)))
-    )
+    return tuple(LabelledImage(path, source, path.parent.relative_to(folder).as_posix()) for path in files)
+
+
+def name_of(image: LabelledImage) -> str:
+    """Return where an image of another surface lies, from its folder on: ``belt/1.png``, ``belt/wet/1.png``."""
+    return posixpath.normpath(image.name)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the images in *folder* and in all below it, also where these are links; hidden ones are none."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise ConfigError(f"--unknown is '{folder}', of which '{error.filename}' cannot be read ({error.strerror})")
+
+    seen: set[str] = set()
+    for root, below, names in os.walk(folder, onerror=refuse, followlinks=True):
+        place = os.path.realpath(root)
+        below[:] = [] if place in seen else [name for name in below if not name.startswith(".")]
+        if place not in seen:
+            yield from (path for name in names if (path := Path(root, name)).is_file() and _shows(path))
+        seen.add(place)
+
+
+def _shows(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def read_unknown(folders: Sequence[Path], data: Sequence[Path]) -> tuple[LabelledImage, ...]:
@@ -47,13 +68,18 @@ def read_unknown(folders: Sequence[Path], data: Sequence[Path]) -> tuple[Labelle
     for folder, place in zip(folders, places, strict=True):
         if [other.name for other in places].count(place.name) > 1:
             raise ConfigError(f"two folders of --unknown are called {place.name!r}; rename one, or name both's parent")
+        if any(_overlap(place, other) for other in places if other != place):
+            raise ConfigError(
+                f"--unknown is '{folder}', which holds another of them or lies in one; name one of the two"
+            )
         if inside := [one for one in data if _overlap(place, one.resolve())]:
             raise ConfigError(f"--unknown is '{folder}', which is or holds images of the product: '{inside[0]}'")
     images = tuple(image for folder in folders for image in read_others(folder))
-    for image in images:
-        load_image(image)
-    if copies := _copies(images, read_folders(data) if images else ()):
-        raise ConfigError(f"--unknown holds {copies[0][0].path}, which is an image of the product: {copies[0][1].path}")
+    pixels = {image: _pixels(image) for image in images}
+    product = {} if not images else _by_pixels(read_folders(data))
+    for image, one in pixels.items():
+        if one in product:
+            raise ConfigError(f"--unknown holds {image.path}, which is an image of the product: {product[one].path}")
     return images
 
 
@@ -80,10 +106,14 @@ def _overlap(first: Path, second: Path) -> bool:
     return first.is_relative_to(second) or second.is_relative_to(first)
 
 
-def _copies(
-    images: Sequence[LabelledImage], product: Sequence[LabelledImage]
-) -> list[tuple[LabelledImage, LabelledImage]]:
-    """Return which images are the very files of which of the product."""
-    sizes = {image.path.stat().st_size for image in images}
-    hashes = {hash_start(image): image for image in product if image.path.stat().st_size in sizes}
-    return [(image, hashes[start]) for image in images if hashes and (start := hash_start(image)) in hashes]
+def _pixels(image: LabelledImage) -> str:
+    grey = load_image(image)
+    return hashlib.sha256(f"{grey.shape}".encode() + grey.tobytes()).hexdigest()
+
+
+def _by_pixels(product: Sequence[LabelledImage]) -> dict[str, LabelledImage]:
+    found = {}
+    for image in product:
+        with suppress(ConfigError):  # what cannot be read is left out of the product too, and said
+            found[_pixels(image)] = image
+    return found

@@ -41,7 +41,9 @@ class RunFolder:
 
     folder: Path
     writes: bool = True
-    replaced: Sequence[Path] = ()  # an older bundle's files: they go once it is sure that this run can begin
+    replaced: Sequence[
+        Path
+    ] = ()  # an older bundle's files: they go when this run begins, all wishes and data being fit
 
     def begin(self, settings: Mapping[str, Setting], *, resume: bool) -> Checkpoint | None:
         """Write the settings, and return what a killed run left; None where there is nothing to go on from.

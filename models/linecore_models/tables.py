@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.table import Table
 
+from linecore_models.dataset import LabelledImage
 from linecore_models.evaluation import wilson_interval
 from linecore_models.manifest import Manifest, Metrics, Score, Variant, VariantName
 
@@ -65,9 +67,22 @@ def doubt_sentence(manifest: Manifest) -> str | None:
     doubtful = manifest.novelty.doubtful if manifest.novelty else ()
     if not doubtful:
         return None
+    named = ", ".join(doubtful[:3]) + (" and others" if len(doubtful) > 3 else "")
+    looks, them = ("looks", "it") if len(doubtful) == 1 else ("look", "them")
     return (
-        f"{len(doubtful)} of the images of --unknown look like the product, such as {doubtful[0]}; if it is to be seen "
-        "on them, take them out and export the model again: novelty learns from them to overlook other surfaces"
+        f"of the images of --unknown, {named} {looks} like the product; if it is to be seen there, take {them} out and "
+        f"export the model again, for novelty learns from {them} to overlook other surfaces"
+    )
+
+
+def learnt_sentence(manifest: Manifest, given: Sequence[LabelledImage]) -> str | None:
+    """Return how many images of other surfaces novelty has learnt of those that were *given*; None without any."""
+    if not given or manifest.novelty is None:
+        return None
+    counts = Counter(image.source for image in given)
+    learnt = {source: len(manifest.novelty.unknown.get(source, ())) for source in counts}
+    return "novelty learnt " + ", ".join(
+        f"{learnt[source]} of {of} images of {source}" for source, of in counts.items()
     )
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from linecore.errors import ConfigError, ModelError
 from linecore_models.bundle import load_bundle, sha256_of
 from linecore_models.commands.evaluate import evaluate
 from linecore_models.commands.train import train
+from linecore_models.division import Division
+from linecore_models.splits import divide
 from tests.models.conftest import ALPHA, QUICKLY, SIDE, train_tiny, write_plates
 
 
@@ -79,7 +82,8 @@ sources = ["drawn plates"]
 def retrained(plates: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder whose old bundle was replaced by one that was made with other options, and what was said meanwhile."""
     out = tmp_path_factory.mktemp("retrained")
-    (out / "model.keras").write_bytes(b"old")
+    for name in ("model.json", "model.keras", "checkpoint.npz"):
+        (out / name).write_bytes(b"old")
     (out / "model.int8.tflite").write_bytes(b"old")
     card = out / "card.toml"
     card.write_text(CARD)
@@ -98,7 +102,10 @@ def retrained(plates: Path, weights: Path, tmp_path_factory: pytest.TempPathFact
         "ok",
         "--validation-share",
         "0.1",
+        "--unknown",
+        str(write_plates(tmp_path_factory.mktemp("others") / "gloves", {"patches": 3}, seed=9)),
         "--force",
+        "--resume",  # there is nothing to go on with beside a finished bundle
     ]
     told = train_tiny(plates, weights, out, *QUICKLY, "--card", str(card), *options)
     assert told.exit_code == 0
@@ -127,6 +134,30 @@ def test_the_card_goes_into_model_json(retrained: tuple[Path, str]) -> None:
     assert manifest.data.sources == ("drawn plates",)
     assert manifest.pass_labels == ("patches", "ok")
     assert manifest.training["weight_of_plates"] == 0.5
+
+
+def test_novelty_has_learnt_the_pictures_of_other_surfaces(retrained: tuple[Path, str], trained: Path) -> None:
+    out, told = retrained
+    novelty, usual = (load_bundle(folder).manifest.novelty for folder in (out, trained))
+    assert novelty is not None
+    assert usual is not None
+    assert {folder: len(images) for folder, images in novelty.unknown.items()} == {"gloves": 3}
+    assert usual.unknown == {}
+    assert "novelty learnt 3 of 3 images of gloves" in told
+
+
+def test_good_product_that_would_not_validate_is_told_before_the_training(
+    plates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = divide
+
+    def without_patches(images: object, split: object, seed: int, validation: float) -> Division:
+        division = real(images, split, seed, validation)  # type: ignore[arg-type]
+        return replace(division, validation=tuple(one for one in division.validation if one.label != "patches"))
+
+    monkeypatch.setattr("linecore_models.material.divide", without_patches)
+    with pytest.raises(ConfigError, match=r"with --validation-share 0\.05 no image of 'patches' validates"):
+        train_badly(plates, "--out", tmp_path / "b", "--weights", "none", "--validation-share", "0.05")
 
 
 def test_model_json_tells_how_large_a_share_validated(retrained: tuple[Path, str], trained: Path) -> None:

@@ -66,6 +66,11 @@ def test_a_table_shows_images_by_part_with_their_boxes() -> None:
 def test_what_a_person_must_know_is_a_sentence_each() -> None:
     assert list(data_sentences(CARD)) == [
         "good steel was mined between the boxes: 1 window to train, 0 windows to validate, 0 windows to test with",
+        *(
+            f"no image of {label} validates, so that nothing says how sure of it to be; collect more, give another "
+            "--seed or, where it was mined, bring photographs of it"
+            for label in ("ok", "scratches")
+        ),
         "1 file cannot be read, the first is neu/scratches/e.png",
         "1 pair of images has the same pixels, the first is neu/scratches/a.png and neu/scratches/b.png",
         "1 picture stands under two labels, of which one may be wrong: the first is neu/scratches/d.png and "
@@ -78,4 +83,4 @@ def test_what_a_person_must_know_is_a_sentence_each() -> None:
 
 
 def test_data_without_faults_needs_no_sentence() -> None:
-    assert list(data_sentences(DataCard(counts={"ok": {"train": 1}}))) == []
+    assert list(data_sentences(DataCard(counts={"ok": {"train": 1, "validation": 1}}))) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from linecore.errors import ConfigError
-from linecore_models.other_surfaces import read_unknown
+from linecore_models.other_surfaces import name_of, read_unknown
 
 
 def write(path: Path, level: int) -> None:
@@ -55,6 +55,30 @@ def test_the_product_is_no_other_surface(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "photos" / "ok" / "2.png", tmp_path / "belt" / "8.png")
     with pytest.raises(ConfigError, match=r"--unknown holds .*8\.png, which is an image of the product: .*2\.png"):
         read_unknown([tmp_path / "belt"], photos)
+
+
+def test_a_copy_is_known_by_its_pixels_whatever_its_format(tmp_path: Path) -> None:
+    write(tmp_path / "photos" / "ok" / "1.png", 90)
+    write(tmp_path / "belt" / "other.bmp", 90)
+    with pytest.raises(ConfigError, match=r"--unknown holds .*other\.bmp, which is an image of the product: .*1\.png"):
+        read_unknown([tmp_path / "belt"], [tmp_path / "photos"])
+    (tmp_path / "photos" / "ok" / "1.png").write_bytes(b"broken")  # left out of the product, and told elsewhere
+    assert len(read_unknown([tmp_path / "belt"], [tmp_path / "photos"])) == 1
+
+
+def test_folders_below_are_looked_into_also_through_links_and_once(tmp_path: Path) -> None:
+    write(tmp_path / "far" / "1.png", 90)
+    write(tmp_path / "belt" / "wet" / "2.png", 80)
+    (tmp_path / "belt" / "linked").symlink_to(tmp_path / "far")
+    (tmp_path / "belt" / "wet" / "round").symlink_to(tmp_path / "belt")
+    images = read_unknown([tmp_path / "belt"], [])
+    assert [name_of(image) for image in images] == ["belt/linked/1.png", "belt/wet/2.png"]
+
+
+def test_folders_do_not_lie_in_each_other(tmp_path: Path) -> None:
+    write(tmp_path / "other" / "paper" / "1.png", 90)
+    with pytest.raises(ConfigError, match="which holds another of them or lies in one; name one of the two"):
+        read_unknown([tmp_path / "other", tmp_path / "other" / "paper"], [])
 
 
 def test_folders_must_differ_in_name(tmp_path: Path) -> None:

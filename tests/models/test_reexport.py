@@ -88,13 +88,20 @@ def test_novelty_learns_other_surfaces_and_says_when_it_is_made_to_forget_them(
     mine = tmp_path / "mine"
     told = run_export(trained, plates, "--variant", "float32", "--unknown", others, "--out", mine)
     assert "had learnt" not in told
+    assert "novelty learnt 4 of 4 images of gloves" in told
     novelty = load_bundle(mine).manifest.novelty
     assert novelty is not None
     assert {folder: len(images) for folder, images in novelty.unknown.items()} == {"gloves": 4}
     with pytest.raises(ConfigError, match="--unknown is 'gloves': 4 of its 4 images taught tiny what is novel"):
         CliRunner().invoke(evaluate, [str(mine), str(plates), "--unknown", str(others)], catch_exceptions=False)
+    moved = shutil.copytree(others, tmp_path / "cloths")
+    (moved / "patches" / "patches_1.png").rename(moved / "renamed.png")
+    with pytest.raises(ConfigError, match="--unknown is 'cloths': 4 of its 4 images taught tiny what is novel"):
+        CliRunner().invoke(evaluate, [str(mine), str(plates), "--unknown", str(moved)], catch_exceptions=False)
+    told = run_export(mine, plates, "--variant", "float32", "--unknown", moved, "--out", tmp_path / "again")
+    assert "had learnt" not in told  # the same pictures, whatever they are called
     told = run_export(mine, plates, "--variant", "float32")
-    assert "had learnt what gloves looks like, and forgets it unless --unknown names it again" in told
+    assert "tiny 1 had learnt 4 images of gloves as other surfaces, which the new model is not shown" in told
     after = load_bundle(mine).manifest.novelty
     assert after is not None
     assert after.unknown == {}

@@ -16,7 +16,7 @@ from linecore_models.division import Division
 from linecore_models.manifest import Manifest
 from linecore_models.novelty import Looks, Novelty
 from linecore_models.novelty_fit import Others, with_others
-from linecore_models.other_surfaces import hash_start
+from linecore_models.other_surfaces import hash_start, read_unknown
 from linecore_models.stress import LOOKS
 from linecore_models.textures import CHOOSING
 from linecore_models.trust import MAX_NOVELTY, in_full, with_trust
@@ -121,10 +121,10 @@ def test_a_picture_of_the_product_among_other_surfaces_is_named(
     cv2.imwrite(str(others / "steel.jpg"), load_image(division.train[0]))
     board = np.kron(np.indices((10, 10)).sum(axis=0) % 2 * 200, np.ones((SIDE // 10, SIDE // 10))).astype(np.uint8)
     cv2.imwrite(str(others / "board.png"), board)
-    images = [LabelledImage(others / name, "belt", "belt") for name in ("board.png", "steel.jpg")]
+    images = read_unknown([others], [])
     novelty = with_trust(copy, load_bundle(copy).manifest, division, images).novelty
     assert novelty is not None
-    assert novelty.doubtful == ("belt/belt/steel.jpg",)
+    assert novelty.doubtful == ("belt/steel.jpg",)
 
 
 def test_a_folder_that_counts_less_says_nothing_of_how_sure_to_be(

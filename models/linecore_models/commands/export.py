@@ -11,12 +11,12 @@ from rich.console import Console
 from linecore.errors import ConfigError
 from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
 from linecore_models.card import read_card
-from linecore_models.commands.telling import tell_forgotten
+from linecore_models.commands.telling import tell_forgotten, tell_trust
 from linecore_models.dataset import read_folders
 from linecore_models.manifest import VariantName
 from linecore_models.other_surfaces import read_unknown
 from linecore_models.quiet import load_tensorflow
-from linecore_models.tables import doubt_sentence, trust_sentence, variants_table
+from linecore_models.tables import variants_table
 
 VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
 
@@ -97,7 +97,5 @@ def export(
         loaded, images, out, variants=variants or VARIANTS, with_keras=with_keras, card=written, unknown=others
     )
     console.print(variants_table(manifest.variants))
-    console.print(trust_sentence(manifest), highlight=False, soft_wrap=True)
-    if doubt := doubt_sentence(manifest):
-        console.print(doubt, highlight=False, soft_wrap=True)
+    tell_trust(console, manifest, others)
     console.print(f"bundle in {out}", highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -85,7 +86,12 @@ def run_folder(out: Path, *, force: bool, resume: bool) -> tuple[Path, ...]:
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out is '{out}', which is a file; name a folder")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out is '{out}', which cannot be made ({error.strerror}); name another folder") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out is '{out}', into which you may not write; name another folder")
     old = [out / name for name in WRITTEN if (out / name).exists()]
     if resume and not (out / MANIFEST).exists():
         return ()

@@ -8,7 +8,15 @@ from rich.console import Console
 
 from linecore_models.dataset import LabelledImage
 from linecore_models.manifest import Dataset, Manifest
-from linecore_models.tables import confusion_table, doubt_sentence, score_sentence, trust_sentence, variants_table
+from linecore_models.other_surfaces import hash_start
+from linecore_models.tables import (
+    confusion_table,
+    doubt_sentence,
+    learnt_sentence,
+    score_sentence,
+    trust_sentence,
+    variants_table,
+)
 
 
 def shown_on(console: Console) -> Callable[[Dataset], None]:
@@ -24,28 +32,35 @@ def shown_on(console: Console) -> Callable[[Dataset], None]:
     return show
 
 
-def tell_made(console: Console, manifest: Manifest) -> None:
-    """Print how good a model is that was trained."""
+def tell_made(console: Console, manifest: Manifest, unknown: Sequence[LabelledImage]) -> None:
+    """Print how good a model is that was trained, and what novelty has learnt of *unknown*."""
     for folder, score in manifest.metrics["test"].folders.items():
         console.print(f"test, {folder}: {score_sentence(score)}", highlight=False, soft_wrap=True)
     console.print(confusion_table(manifest.metrics["test"], manifest.labels))
     console.print(variants_table(manifest.variants))
-    console.print(trust_sentence(manifest), highlight=False, soft_wrap=True)
-    if doubt := doubt_sentence(manifest):
-        console.print(doubt, highlight=False, soft_wrap=True)
+    tell_trust(console, manifest, unknown)
     if not manifest.pass_labels:
         console.print(
             "no class is good product: the model knows defects only, and every frame gets one", highlight=False
         )
 
 
+def tell_trust(console: Console, manifest: Manifest, unknown: Sequence[LabelledImage]) -> None:
+    """Print how far to trust a model, and what novelty has learnt of *unknown*."""
+    for sentence in (trust_sentence(manifest), learnt_sentence(manifest, unknown), doubt_sentence(manifest)):
+        if sentence:
+            console.print(sentence, highlight=False, soft_wrap=True)
+
+
 def tell_forgotten(console: Console, old: Manifest, unknown: Sequence[LabelledImage]) -> None:
     """Say which other surfaces the *old* model's novelty had learnt and the new one's, from *unknown*, will not."""
-    known = old.novelty.unknown if old.novelty else {}
-    if forgotten := sorted(known.keys() - {image.source for image in unknown}):
-        console.print(
-            f"the novelty of {old.name} {old.version} had learnt what {', '.join(forgotten)} looks like, and forgets "
-            "it unless --unknown names it again",
-            highlight=False,
-            soft_wrap=True,
-        )
+    learnt = old.novelty.unknown if old.novelty else {}
+    given = {hash_start(image) for image in unknown} if learnt else set()
+    for folder, starts in learnt.items():
+        if lost := sum(start not in given for start in starts):
+            console.print(
+                f"{old.name} {old.version} had learnt {lost} images of {folder} as other surfaces, which the new model "
+                "is not shown; name them with --unknown",
+                highlight=False,
+                soft_wrap=True,
+            )

@@ -257,7 +257,7 @@ def train(
     if manifest is None:
         console.print("done; the first of the machines writes the bundle", highlight=False)
         return
-    tell_made(console, manifest)
+    tell_made(console, manifest, others)
     console.print(f"bundle in {out}", highlight=False, soft_wrap=True)
 
 
