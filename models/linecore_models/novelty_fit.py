@@ -75,7 +75,6 @@ def with_others(novelty: Novelty, taught: Looks, known: Looks, others: Others) -
     unit, and the distance stays as it is.
     """
     alone = replace(novelty, elsewhere=None)
-
     nearest = max(NEAREST * float(np.median(alone.distances(known))), float(np.finfo(np.float32).tiny))
 
     def features(looks: Looks) -> Floats:

@@ -46,10 +46,11 @@ def write_plates(folder: Path, counts: dict[str, int], seed: int = 0) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def few_outliers() -> Iterator[None]:
-    """Let novelty learn from few pictures: what it makes of many is seen with the bundled model."""
+    """Let novelty learn from few pictures, and be judged by few: the bundled model shows what it makes of many."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("linecore_models.novelty_learning.OUTLIERS", 4)
         patch.setattr("linecore_models.novelty_learning.BLENDS", 40)
+        patch.setattr("linecore_models.novelty_learning.TEXTURES", 6)
         yield
 
 
