@@ -128,10 +128,10 @@ def drawn_surfaces(manifest: Manifest) -> dict[str, Image]:
 
 
 def _by_folder(images: Sequence[LabelledImage]) -> dict[str, tuple[str, ...]]:
-    folders: dict[str, tuple[str, ...]] = {}
+    folders: dict[str, list[str]] = {}
     for image in images:
-        folders[image.source] = (*folders.get(image.source, ()), hash_start(image))
-    return folders
+        folders.setdefault(image.source, []).append(hash_start(image))
+    return {folder: tuple(starts) for folder, starts in folders.items()}
 
 
 def _like_the_product(alone: Novelty, ask: Ask, images: Sequence[LabelledImage], manifest: Manifest) -> tuple[str, ...]:

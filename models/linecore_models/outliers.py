@@ -20,7 +20,6 @@ from linecore_models.textures import CHOOSING, draw_textures
 AS_DRAWN = 0.25
 """Share of the pictures that come under no condition of a line."""
 
-
 TIMES = 20
 """That one picture is shown under line conditions, at most: beyond that it says the same again."""
 

@@ -41,9 +41,7 @@ class RunFolder:
 
     folder: Path
     writes: bool = True
-    replaced: Sequence[
-        Path
-    ] = ()  # an older bundle's files: they go when this run begins, all wishes and data being fit
+    replaced: Sequence[Path] = ()  # an older bundle's files: they go when this run begins, its data being fit
 
     def begin(self, settings: Mapping[str, Setting], *, resume: bool) -> Checkpoint | None:
         """Write the settings, and return what a killed run left; None where there is nothing to go on from.

@@ -11,6 +11,7 @@ from rich.console import Console
 from linecore.errors import ConfigError
 from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
 from linecore_models.card import read_card
+from linecore_models.commands.options import unknown_to_learn
 from linecore_models.commands.telling import tell_forgotten, tell_trust
 from linecore_models.dataset import read_folders
 from linecore_models.manifest import VariantName
@@ -30,13 +31,7 @@ VARIANTS: tuple[VariantName, ...] = get_args(VariantName)
     type=click.Path(path_type=Path),
     help="The boxes that it was trained with: a CSV file or a folder. May be given again.",
 )
-@click.option(
-    "--unknown",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Folder with images of other surfaces that a line may see, such as paper or a glove: novelty learns them. May "
-    "be given again.",
-)
+@unknown_to_learn
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the new bundle.  [default: BUNDLE itself]")
 @click.option(
     "--variant",

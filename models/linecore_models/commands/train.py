@@ -14,6 +14,7 @@ from linecore.clock import SystemClock
 from linecore.commands.finite import FiniteRange
 from linecore_models.card import Card, read_card
 from linecore_models.commands.duration import Duration
+from linecore_models.commands.options import unknown_to_learn
 from linecore_models.commands.requirements import (
     VARIANTS,
     require_beginning,
@@ -48,13 +49,7 @@ DEFAULT = Recipe()
     type=click.Path(path_type=Path),
     help="Where the defects lie: a CSV file, or a folder of Pascal VOC files. May be given for each data folder.",
 )
-@click.option(
-    "--unknown",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Folder with images of other surfaces that a line may see, such as paper or a glove: novelty learns them. May "
-    "be given again.",
-)
+@unknown_to_learn
 @click.option(
     "--split",
     default="blocks",
