@@ -11,6 +11,7 @@ where (Lin et al. 2017, https://arxiv.org/abs/1612.03144).
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -44,6 +45,7 @@ def build_model(
     channels: int = 128,
     dropout: float = 0.0,
     seed: int = 0,
+    widths: Mapping[str, int] | None = None,
 ) -> keras.Model:
     """Return the network: float32 N x input_size x input_size x 1, grey, 0..255, named ``image``, to a dict of float32
 
@@ -57,14 +59,15 @@ def build_model(
     them, or ``given`` (random until :func:`linecore_models.beginning.begin_from`). The batch norm of given weights
     keeps its statistics, scales and shifts whatever else learns: with the small batches of a small data set, new ones
     would wreck the features. *channels* is the width of the fused features; *dropout* is the share of them that is left
-    out, each whole, while the network learns.
+    out, each whole, while the network learns. *widths* says how many channels convolutions inside the backbone's blocks
+    have, by name, where that is not MobileNetV2's own number; it goes with ``none`` and ``given`` alone.
 
     Raises:
         ConfigError: the weights cannot be had, or do not fit.
     """
     image = keras.Input((input_size, input_size, 1), name="image", dtype="float32")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
-    backbone = _backbone(input_size, weights, alpha)
+    backbone = _backbone(input_size, weights, alpha, widths or {})
     taps = backbone(scaled) if weights == NO_WEIGHTS else backbone(scaled, training=False)
     kept = keras.layers.SpatialDropout2D(dropout, seed=seed, name="dropout")(_fused(taps, channels))
     class_maps = keras.layers.ReLU(name="class_maps")(keras.layers.Conv2D(labels, 1, name="evidence")(kept))
@@ -81,6 +84,12 @@ def class_bias(model: keras.Model) -> list[float]:
     """Return what each class map's mean lacks to the logit, in the order of the labels."""
     bias: list[float] = np.asarray(model.get_layer("logits").bias, np.float64).tolist()
     return bias
+
+
+def channels_inside(model: keras.Model) -> dict[str, int]:
+    """Return how many channels the convolutions that begin the backbone's blocks have, by name."""
+    convolutions = (layer for layer in model.get_layer("backbone").layers if type(layer) is keras.layers.Conv2D)
+    return {layer.name: layer.filters for layer in convolutions if layer.name.endswith(("Conv1", "expand"))}
 
 
 def _fused(taps: list[keras.KerasTensor], channels: int) -> keras.KerasTensor:
@@ -106,7 +115,7 @@ def _enlarged(lateral: keras.KerasTensor, height: int, width: int, name: str) ->
     return keras.layers.UpSampling2D((height // rows, width // columns), interpolation="bilinear", name=name)(lateral)
 
 
-def _backbone(input_size: int, weights: str, alpha: float) -> keras.Model:
+def _backbone(input_size: int, weights: str, alpha: float, widths: Mapping[str, int]) -> keras.Model:
     try:
         with warnings.catch_warnings():
             # Keras says that it takes the weights of 224 px for other sizes: they are the same, being convolutions.
@@ -123,10 +132,25 @@ def _backbone(input_size: int, weights: str, alpha: float) -> keras.Model:
             else f"name a file of MobileNetV2 {alpha:g} without top, a finished model, {IMAGENET!r} or {NO_WEIGHTS!r}"
         )
         raise ConfigError(f"weights is {weights!r}, which cannot be used ({reason}); {wish}") from error
-    for layer in whole.layers:
+    backbone = keras.Model(whole.input, [whole.get_layer(tap).output for tap in TAPS], name="backbone")
+    if any(backbone.get_layer(name).filters != channels for name, channels in widths.items()):
+        backbone = _with_widths(backbone, widths)
+    for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = weights == NO_WEIGHTS
-    return keras.Model(whole.input, [whole.get_layer(tap).output for tap in TAPS], name="backbone")
+    return backbone
+
+
+def _with_widths(backbone: keras.Model, widths: Mapping[str, int]) -> keras.Model:
+    """Return a backbone built alike, its weights random, but for how many channels some of its convolutions have."""
+
+    def built(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if layer.name in widths:
+            config["filters"] = widths[layer.name]
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(backbone, clone_function=built)
 
 
 def _take_over(coloured: keras.Model, grey: keras.Model) -> None:

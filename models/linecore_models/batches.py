@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -26,6 +27,12 @@ class Batches:
     pictures: Pictures
     recipe: Recipe
     side: int  # of the class maps, in cells
+
+    @classmethod
+    def of(cls, teaching: Teaching, recipe: Recipe, network: keras.Model) -> Batches:
+        """Return those that *network* learns from."""
+        side = int(network.output["class_maps"].shape[1])
+        return cls(teaching, Pictures(teaching, recipe, side), recipe, side)
 
     @property
     def steps(self) -> int:

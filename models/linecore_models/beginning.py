@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from linecore.errors import ConfigError, ModelError
+from linecore_models.architecture import channels_inside
 from linecore_models.bundle import MANIFEST, Bundle, find_bundle, load_bundle
 from linecore_models.keras_file import load_keras
 from linecore_models.recipe import IMAGENET, NO_WEIGHTS
@@ -35,15 +36,17 @@ def finished_model(weights: str) -> Bundle | None:
     return bundle
 
 
-def begin_from(network: keras.Model, labels: Sequence[str], bundle: Bundle) -> None:
-    """Give *network*, whose outputs are *labels*, what a finished model has learnt.
+def begin_from(build: Callable[[Mapping[str, int]], keras.Model], labels: Sequence[str], bundle: Bundle) -> keras.Model:
+    """Return a network whose outputs are *labels*, with what a finished model has learnt.
 
-    Labels that it did not know keep the numbers that they have.
+    *build* makes it, its blocks as wide as they are told to be. Labels that the finished model did not know keep the
+    numbers that it is built with.
 
     Raises:
         ConfigError: the finished model is wider, narrower or otherwise built.
     """
     taught = load_keras(bundle.verified_keras())
+    network = build(channels_inside(taught))
     known = {label: place for place, label in enumerate(bundle.manifest.labels)}
     here = [place for place, label in enumerate(labels) if label in known]
     there = [known[labels[place]] for place in here]
@@ -59,6 +62,7 @@ def begin_from(network: keras.Model, labels: Sequence[str], bundle: Bundle) -> N
                 f"weights is {bundle.folder}, a model that is built otherwise: its layer {layer.name!r} does not fit; "
                 "leave --alpha out, or if it is, begin from a model of this version of linecore"
             ) from error
+    return network
 
 
 def _some(old: np.ndarray, new: np.ndarray, here: Sequence[int], there: Sequence[int]) -> np.ndarray:

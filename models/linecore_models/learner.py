@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -70,6 +70,23 @@ class Learner:
             [self._look(batch[..., np.newaxis].astype(np.float32)).numpy() for batch in batches]
         )
         return answers
+
+    def slopes_of(self, weights: Sequence[keras.Variable]) -> Callable[[Sequence[tf.Tensor]], Arrays]:
+        """Return what tells the gradient of a batch's loss for some of the weights, summed over all machines."""
+        variables = [variable.value for variable in weights]
+
+        def slopes(*batch: tf.Tensor) -> Sequence[tf.Tensor]:
+            def of_share() -> list[tf.Tensor]:
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch(variables)
+                    loss = self._numbers(*batch)[0] / self._recipe.batch_size
+                gradients: list[tf.Tensor] = tape.gradient(loss, variables)
+                return gradients
+
+            return self._machines.sums(of_share)
+
+        step = tf.function(slopes, autograph=False)
+        return lambda batch: [gradient.numpy() for gradient in step(*batch)]
 
     def even_out(self) -> None:
         """Give all machines the mean of what their batch norm has seen, which no gradient carries."""

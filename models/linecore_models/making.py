@@ -16,8 +16,9 @@ import tensorflow as tf
 
 from linecore.inspection import Image
 from linecore_models.answers import keras_outputs
-from linecore_models.architecture import TAPS, build_model, class_bias
+from linecore_models.architecture import TAPS, build_model, channels_inside, class_bias
 from linecore_models.augmentation import AS_IT_LIES
+from linecore_models.batches import Batches
 from linecore_models.beginning import begin_from, finished_model
 from linecore_models.bundle import sha256_of, write_manifest
 from linecore_models.caution import make_cautious
@@ -32,9 +33,12 @@ from linecore_models.dataset import (
 from linecore_models.division import HELD_OUT, Division, fractions
 from linecore_models.evaluation import metrics_of
 from linecore_models.export import HeldOut, write_files
+from linecore_models.learner import Learner
+from linecore_models.machines import Machines
 from linecore_models.manifest import Dataset, Manifest, Metrics, Setting, Split
 from linecore_models.material import Material, Order, read_material
 from linecore_models.pictures import Teaching
+from linecore_models.pruning import choose, pruned, survey
 from linecore_models.recipe import GIVEN, IMAGENET, NO_WEIGHTS, Recipe
 from linecore_models.representative import SETTLING, frames_under_conditions, representative_frames
 from linecore_models.rounding import settled
@@ -68,7 +72,9 @@ def make_bundle(
         show(data)
     settings = _settings(recipe, order, material)
     validation = _validation(material, order, recipe)
-    taught = train(_network(material, recipe), _teaching(material, order), validation, recipe, around, settings)
+    teaching = _teaching(material, order)
+    network = _network(material, recipe, teaching, around.machines)
+    taught = train(network, teaching, validation, recipe, around, settings)
     if not around.machines.chief:
         return None
     network = _settled(taught.model, material, recipe) if "int8" in order.variants else taught.model
@@ -134,21 +140,31 @@ def _made_cautious(network: keras.Model, material: Material, order: Order, recip
     return make_cautious(network, np.concatenate(squares), truth, passes)
 
 
-def _network(material: Material, recipe: Recipe) -> keras.Model:
+def _network(material: Material, recipe: Recipe, teaching: Teaching, machines: Machines) -> keras.Model:
     keras.utils.set_random_seed(recipe.seed)  # random weights take no seed of their own
     finished = finished_model(recipe.weights)
-    network = build_model(
-        len(material.labels),
-        recipe.input_size,
-        weights=GIVEN if finished else recipe.weights,
-        alpha=recipe.alpha,
-        channels=recipe.channels,
-        dropout=recipe.dropout,
-        seed=recipe.seed,
-    )
-    if finished:
-        begin_from(network, material.labels, finished)
-    return network
+
+    def build(widths: Mapping[str, int]) -> keras.Model:
+        return build_model(
+            len(material.labels),
+            recipe.input_size,
+            weights=GIVEN if finished else recipe.weights,
+            alpha=recipe.alpha,
+            channels=recipe.channels,
+            dropout=recipe.dropout,
+            seed=recipe.seed,
+            widths=widths,
+        )
+
+    if finished is None:
+        return build({})
+    network = begin_from(build, material.labels, finished)
+    if not recipe.prune:
+        return network
+    batches = Batches.of(teaching, recipe, network).epoch(0, machines)
+    learner = Learner(network, recipe, teaching.passes, machines)
+    channels = survey(learner, batches, representative_frames(teaching.images, recipe.preprocessing, recipe.seed))
+    return pruned(network, channels, choose(channels, recipe.prune), build)
 
 
 def _teaching(material: Material, order: Order) -> Teaching:
@@ -264,4 +280,5 @@ def _outcome(taught: Taught) -> dict[str, Setting]:
         "epochs_frozen": course.head_epochs,
         "best_epoch": course.best.number,
         "seconds": round(course.seconds),
+        "channels_inside_blocks": sum(channels_inside(taught.model).values()),
     }

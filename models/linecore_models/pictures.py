@@ -37,6 +37,11 @@ class Teaching:
     folder_weights: Mapping[str, float]  # data folder -> how much its images count; 1 where it is not named
     per_epoch: Mapping[str, int]  # data folder, or folder/label -> how many of its images an epoch draws, at most
 
+    @property
+    def passes(self) -> list[bool]:
+        """Whether each of the labels is good product."""
+        return [label in self.pass_labels for label in self.labels]
+
     def order(self, seed: int, epoch: int) -> Indices:
         """Return which images an epoch sees, in its order; what a folder has too many of is drawn anew each time."""
         drawn = np.random.default_rng([seed, epoch]).permutation(len(self.images))

@@ -19,6 +19,7 @@ class Recipe:
     weights: str = IMAGENET  # of the backbone: "imagenet", "none" or a path; of all of it: a bundle
     alpha: float = 1.0  # width of MobileNetV2
     channels: int = 128  # width of the fused features
+    prune: float = 0.0  # share of the cost of the channels in a finished model's blocks; goes before it learns
     input_size: int = 128  # pixels
     resize: Resize = "area"
     even_contrast: float = 0.5  # how far the contrast of every square is made the same

@@ -15,7 +15,7 @@ from linecore_models.course import Course, Epoch
 from linecore_models.learner import Learner, Step
 from linecore_models.machines import Machines
 from linecore_models.manifest import Setting
-from linecore_models.pictures import Indices, Pictures, Teaching
+from linecore_models.pictures import Indices, Teaching
 from linecore_models.recipe import Recipe
 from linecore_models.run_folder import Checkpoint, RunFolder
 
@@ -88,11 +88,8 @@ def train(
         ConfigError: a run cannot be gone on with.
     """
     kept = around.run.begin(settings, resume=around.resume)
-    passes = [label in teaching.pass_labels for label in teaching.labels]
-    learner = Learner(model, recipe, passes, around.machines)
-    side = int(model.output["class_maps"].shape[1])
-    batches = Batches(teaching, Pictures(teaching, recipe, side), recipe, side)
-    return _Training(learner, batches, validation, recipe, around).run(kept)
+    learner = Learner(model, recipe, teaching.passes, around.machines)
+    return _Training(learner, Batches.of(teaching, recipe, model), validation, recipe, around).run(kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -25,9 +26,12 @@ def bundle(trained: Path) -> Bundle:
     return load_bundle(trained)
 
 
-def network(labels: int, alpha: float = ALPHA) -> keras.Model:
-    keras.utils.set_random_seed(7)
-    return build_model(labels, SIDE, weights=GIVEN, alpha=alpha)
+def builder(labels: int, alpha: float = ALPHA) -> Callable[[Mapping[str, int]], keras.Model]:
+    def build(widths: Mapping[str, int]) -> keras.Model:
+        keras.utils.set_random_seed(7)
+        return build_model(labels, SIDE, weights=GIVEN, alpha=alpha, widths=widths)
+
+    return build
 
 
 def test_a_bundle_is_a_finished_model_by_its_folder_and_a_shipped_one_by_its_name(trained: Path) -> None:
@@ -42,8 +46,7 @@ def test_backbone_weights_are_no_finished_model(weights: Path) -> None:
 
 
 def test_with_the_same_labels_it_says_what_the_finished_model_says(bundle: Bundle) -> None:
-    begun = network(3)
-    begin_from(begun, bundle.manifest.labels, bundle)
+    begun = begin_from(builder(3), bundle.manifest.labels, bundle)
     squares = np.random.default_rng(0).uniform(0, 255, (4, SIDE, SIDE, 1)).astype(np.float32)
     taught = load_keras(bundle.verified_keras())
     np.testing.assert_allclose(begun(squares)["scores"], taught(squares)["scores"], atol=1e-5)
@@ -51,8 +54,11 @@ def test_with_the_same_labels_it_says_what_the_finished_model_says(bundle: Bundl
 
 def test_a_label_keeps_its_map_wherever_it_stands_and_a_new_one_begins_as_it_was(bundle: Bundle) -> None:
     labels = ("dents", "scratches", "ok")
-    begun, untouched, taught = network(3), network(3), load_keras(bundle.verified_keras())
-    begin_from(begun, labels, bundle)
+    begun, untouched, taught = (
+        begin_from(builder(3), labels, bundle),
+        builder(3)({}),
+        load_keras(bundle.verified_keras()),
+    )
     for name in ("evidence", "logits"):
         for now, new, old in zip(
             *(one.get_layer(name).get_weights() for one in (begun, untouched, taught)), strict=True
@@ -64,7 +70,7 @@ def test_a_label_keeps_its_map_wherever_it_stands_and_a_new_one_begins_as_it_was
 
 def test_a_model_of_another_width_is_refused(bundle: Bundle) -> None:
     with pytest.raises(ConfigError, match=r"built otherwise: its layer 'backbone' does not fit; leave --alpha out"):
-        begin_from(network(3, alpha=0.5), bundle.manifest.labels, bundle)
+        begin_from(builder(3, alpha=0.5), bundle.manifest.labels, bundle)
 
 
 def test_a_bundle_without_its_keras_file_is_refused(trained: Path, tmp_path: Path) -> None:

@@ -40,8 +40,10 @@ def require_spread_is_mined(
         raise ConfigError(f"--spread names {wrong[0]!r}, which is good product; name classes of defects")
 
 
-def require_beginning(weights: str, out: Path) -> Manifest | None:
+def require_beginning(weights: str, out: Path, *, prune: float = 0.0) -> Manifest | None:
     """Refuse weights that are not there, before an older bundle goes, and to replace the model that is begun from.
+
+    Refuse also to prune what has learnt nothing yet.
 
     Return what is known of that model; None where the weights are no finished model's.
 
@@ -49,6 +51,10 @@ def require_beginning(weights: str, out: Path) -> Manifest | None:
         ConfigError: it says which.
     """
     if weights in (IMAGENET, NO_WEIGHTS) or Path(weights).is_file():
+        if prune:
+            raise ConfigError(
+                f"--prune is {prune:g}, which takes channels out of a finished model; name one with --weights"
+            )
         return None
     try:
         bundle = load_bundle(find_bundle(weights, Path()))

@@ -102,6 +102,14 @@ DEFAULT = Recipe()
 )
 @click.option("--alpha", type=FiniteRange(min=0.1), default=1.0, show_default=True, help="Width of MobileNetV2.")
 @click.option(
+    "--prune",
+    type=FiniteRange(0, 1, max_open=True),
+    default=DEFAULT.prune,
+    show_default=True,
+    help="Take channels out of the finished model that --weights names before it learns, those that matter least for "
+    "what they cost, until this share of the cost is gone.",
+)
+@click.option(
     "--input-size",
     type=click.IntRange(32, 1024),
     default=DEFAULT.input_size,
@@ -214,7 +222,7 @@ def train(
     name = name or data[0].resolve().name
     out = out or Path("runs") / name
     others = read_unknown(unknown, data)
-    if finished := require_beginning(str(recipe["weights"]), out):
+    if finished := require_beginning(str(recipe["weights"]), out, prune=recipe["prune"]):
         tell_forgotten(Console(), finished, others)
         recipe |= {key: value for key, value in taken_over(finished).items() if not _said(key)}
     replaced = run_folder(out, force=force, resume=resume)
