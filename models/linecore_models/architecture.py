@@ -64,7 +64,10 @@ def build_model(
 
     Raises:
         ConfigError: the weights cannot be had, or do not fit.
+        ValueError: *widths* of a backbone whose weights come from outside, or of a layer that it does not have.
     """
+    if widths and weights not in (NO_WEIGHTS, GIVEN):
+        raise ValueError(f"weights are {weights!r}, which are those of MobileNetV2's own widths")
     image = keras.Input((input_size, input_size, 1), name="image", dtype="float32")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
     backbone = _backbone(input_size, weights, alpha, widths or {})

@@ -46,22 +46,24 @@ def begin_from(build: Callable[[Mapping[str, int]], keras.Model], labels: Sequen
         ConfigError: the finished model is wider, narrower or otherwise built.
     """
     taught = load_keras(bundle.verified_keras())
-    network = build(channels_inside(taught))
     known = {label: place for place, label in enumerate(bundle.manifest.labels)}
     here = [place for place, label in enumerate(labels) if label in known]
     there = [known[labels[place]] for place in here]
-    for layer in network.layers:
-        try:
+    name = "backbone"
+    try:
+        network = build(channels_inside(taught))
+        for layer in network.layers:
+            name = layer.name
             before = layer.get_weights()
-            after = taught.get_layer(layer.name).get_weights() if before else []
-            if layer.name in OF_LABELS:
+            after = taught.get_layer(name).get_weights() if before else []
+            if name in OF_LABELS:
                 after = [_some(old, new, here, there) for old, new in zip(before, after, strict=True)]
             layer.set_weights(after)
-        except ValueError as error:  # whatever Keras and NumPy raise where a layer is absent or has another shape
-            raise ConfigError(
-                f"weights is {bundle.folder}, a model that is built otherwise: its layer {layer.name!r} does not fit; "
-                "leave --alpha out, or if it is, begin from a model of this version of linecore"
-            ) from error
+    except (ValueError, AttributeError) as error:  # what Keras and NumPy raise where a layer is absent or another
+        raise ConfigError(
+            f"weights is {bundle.folder}, a model that is built otherwise: its layer {name!r} does not fit; "
+            "leave --alpha out, or if it is, begin from a model of this version of linecore"
+        ) from error
     return network
 
 

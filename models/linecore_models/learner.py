@@ -71,7 +71,7 @@ class Learner:
         )
         return answers
 
-    def slopes_of(self, weights: Sequence[keras.Variable]) -> Callable[[Sequence[tf.Tensor]], Arrays]:
+    def slopes_of(self, weights: Sequence[keras.Variable]) -> Callable[[Sequence[tf.Tensor]], list[FloatArray]]:
         """Return what tells the gradient of a batch's loss for some of the weights, summed over all machines."""
         variables = [variable.value for variable in weights]
 

@@ -2,9 +2,9 @@
 
 A block of MobileNetV2 expands its features to many channels, filters each by itself and projects them to few again
 (Sandler et al. 2018, https://arxiv.org/abs/1801.04381). Nothing outside the block sees such a channel, so that it can
-go by itself. How much it matters is the squared change of the loss, to first order, if it handed on nothing (Molchanov
-et al. 2019, https://arxiv.org/abs/1906.10771). What it handed on on average stays, in the batch norm behind it. The
-network has to learn again afterwards.
+go by itself. What it handed on on average stays, in the batch norm behind it. How much it matters is the squared
+change of the loss, to first order, if it handed on that average alone (after Molchanov et al. 2019,
+https://arxiv.org/abs/1906.10771, who take it for zero). The network has to learn again afterwards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from linecore.inspection import FloatArray, Image
-from linecore_models.architecture import TAPS
+from linecore_models.architecture import TAPS, channels_inside
 from linecore_models.learner import Learner
 
 STEP = 16
@@ -72,7 +72,7 @@ BLOCKS = (STEM, *(block for block in map(Block.numbered, range(1, 17)) if f"{blo
 class Channels:
     """What is known of the channels inside a block."""
 
-    importance: FloatArray  # of each: squared change of the loss, to first order
+    importance: FloatArray  # of each: squared change of the loss, to first order, summed over batches
     mean: FloatArray  # of each: what it hands on, over pictures and places
     cost: float  # of one, in multiply-adds
 
@@ -88,39 +88,54 @@ def survey(learner: Learner, batches: Iterable[Sequence[tf.Tensor]], squares: Im
     """
     backbone = learner.model.get_layer("backbone")
     kernels = [backbone.get_layer(block.project).kernel for block in BLOCKS]
-    slopes = learner.slopes_of(kernels)
-    importance = [np.zeros(kernel.shape[2], np.float64) for kernel in kernels]
-    for batch in batches:
-        for total, kernel, slope in zip(importance, kernels, slopes(batch), strict=True):
-            # A channel that hands on nothing is one whose part of the next kernel is zero.
-            total += (kernel.numpy() * slope).sum(axis=(0, 1, 3), dtype=np.float64) ** 2
+    shifts = [backbone.get_layer(block.project_norm).moving_mean for block in BLOCKS]
     means = _means(learner.model, squares)
+    importance = [np.zeros(mean.shape, np.float64) for mean in means]
+    slopes = learner.slopes_of([*kernels, *shifts])
+    for batch in batches:
+        told = slopes(batch)
+        of_kernels, of_shifts = told[: len(kernels)], told[len(kernels) :]
+        for total, kernel, mean, slope, of_shift in zip(importance, kernels, means, of_kernels, of_shifts, strict=True):
+            # A channel fades with its part of the next kernel, and the statistics behind that take its mean over.
+            change = kernel.numpy()[0, 0] * (slope[0, 0] + np.outer(mean, of_shift))
+            total += change.sum(axis=1, dtype=np.float64) ** 2
     return {
-        block: Channels(total, mean, _cost(backbone, block))
+        block: Channels(total.astype(np.float32), mean, _cost(backbone, block))
         for block, total, mean in zip(BLOCKS, importance, means, strict=True)
     }
+
+
+def most(network: keras.Model) -> float:
+    """Return which share (0..1) of the cost of the channels inside the blocks can go at most."""
+    backbone = network.get_layer("backbone")
+    costs = [(_cost(backbone, block), backbone.get_layer(block.expand).filters) for block in BLOCKS]
+    return sum(cost * _spare(count) for cost, count in costs) / sum(cost * int(count) for cost, count in costs)
+
+
+def _spare(count: int) -> int:
+    """Return how many of a block's channels can go at most."""
+    return int(count * (1 - LEAST)) // STEP * STEP
 
 
 def choose(channels: Mapping[Block, Channels], share: float) -> dict[Block, Kept]:
     """Return the numbers of the channels that stay, rising, when *share* (0..1) of what all of them cost is to go.
 
-    Less goes where every block is down to its least.
+    No more goes than :func:`most` says.
     """
     steps = []
     for block, known in channels.items():
         order = known.weakest_first()
-        most = int(len(order) * (1 - LEAST)) // STEP
-        for number in range(most):
-            group = order[number * STEP : (number + 1) * STEP]
-            steps.append((float(known.importance[group].sum()) / known.cost, block, number + 1))
+        for start in range(0, _spare(len(order)), STEP):
+            group = order[start : start + STEP]
+            steps.append((float(known.importance[group].sum()) / known.cost, block, start + STEP))
     to_go = share * sum(len(known.importance) * known.cost for known in channels.values())
     gone = dict.fromkeys(channels, 0)
-    for _, block, number in sorted(steps, key=lambda step: (step[0], step[2])):
+    for _, block, end in sorted(steps, key=lambda step: (step[0], step[2])):
         if to_go <= 0:
             break
-        gone[block] = number
+        gone[block] = end
         to_go -= STEP * channels[block].cost
-    return {block: np.sort(known.weakest_first()[gone[block] * STEP :]) for block, known in channels.items()}
+    return {block: np.sort(known.weakest_first()[gone[block] :]) for block, known in channels.items()}
 
 
 def pruned(
@@ -154,6 +169,17 @@ def pruned(
         if layer.weights:
             layer.set_weights(weights[layer.name])
     return narrow
+
+
+def widths_in(network: keras.Model, weights: Sequence[npt.NDArray[np.generic]]) -> dict[str, int]:
+    """Return how many channels the blocks have in *weights*, by the names of their convolutions.
+
+    *weights* are those of all variables of a pruned copy of *network*, in their order.
+    """
+    backbone = network.get_layer("backbone")
+    names = {id(backbone.get_layer(name).kernel): name for name in channels_inside(network)}
+    pairs = zip(network.variables, weights, strict=True)
+    return {names[id(variable)]: array.shape[-1] for variable, array in pairs if id(variable) in names}
 
 
 def _means(network: keras.Model, squares: Image, batch_size: int = 20) -> list[FloatArray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,6 @@ from linecore_models.batches import Batches
 from linecore_models.course import Course, Epoch
 from linecore_models.learner import Learner, Step
 from linecore_models.machines import Machines
-from linecore_models.manifest import Setting
 from linecore_models.pictures import Indices, Teaching
 from linecore_models.recipe import Recipe
 from linecore_models.run_folder import Checkpoint, RunFolder
@@ -76,18 +75,14 @@ def train(
     validation: Validation,
     recipe: Recipe,
     around: Surroundings,
-    settings: Mapping[str, Setting],
+    kept: Checkpoint | None,
 ) -> Taught:
     """Teach *model*, and return it with the weights of the epoch whose validation loss was lowest.
 
     Adam on the categorical cross-entropy of the labels and on the class maps against the boxes, the rates falling along
-    a cosine, stopped early. *settings* are what the run folder keeps, and what must be the same for going on after a
-    kill. The same seed on the same machine gives the same weights, also of a run that went on.
-
-    Raises:
-        ConfigError: a run cannot be gone on with.
+    a cosine, stopped early. *kept* is what a killed run left in the run folder, and where this one goes on from. The
+    same seed on the same machine gives the same weights, also of a run that went on.
     """
-    kept = around.run.begin(settings, resume=around.resume)
     learner = Learner(model, recipe, teaching.passes, around.machines)
     return _Training(learner, Batches.of(teaching, recipe, model), validation, recipe, around).run(kept)
 

@@ -26,7 +26,14 @@ def main(pictures: Path, out: Path) -> None:
         run.folder.mkdir(parents=True)
         around = Surroundings(run, tiny.Notes(), lambda: 0.0, joined[0])
         network = tiny.network(dropout=0.0, batch_norm=batch_norm)
-        taught = train(network, tiny.teaching_in(pictures), tiny.drawn_validation(), tiny.RECIPE, around, {})
+        taught = train(
+            network,
+            tiny.teaching_in(pictures),
+            tiny.drawn_validation(),
+            tiny.RECIPE,
+            around,
+            around.run.begin({}, resume=False),
+        )
         np.savez(out / f"{name}.npz", *taught.model.get_weights())
 
 

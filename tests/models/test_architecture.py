@@ -119,3 +119,10 @@ def test_weights_that_are_not_there_are_named() -> None:
 def test_weights_of_another_width_are_refused(weights: Path) -> None:
     with pytest.raises(ConfigError, match="which cannot be used .*; name a file of MobileNetV2 1 without top"):
         build_model(2, 32, weights=str(weights), alpha=1.0)
+
+
+def test_other_widths_go_with_weights_that_come_later_alone(weights: Path) -> None:
+    model = build_model(2, 32, weights=NO_WEIGHTS, alpha=ALPHA, widths={"block_3_expand": 16})
+    assert model.get_layer("backbone").get_layer("block_3_depthwise").output.shape[-1] == 16
+    with pytest.raises(ValueError, match="which are those of MobileNetV2's own widths"):
+        build_model(2, 32, weights=str(weights), alpha=ALPHA, widths={"block_3_expand": 16})

@@ -73,6 +73,13 @@ def test_a_model_of_another_width_is_refused(bundle: Bundle) -> None:
         begin_from(builder(3, alpha=0.5), bundle.manifest.labels, bundle)
 
 
+def test_a_model_without_the_parts_of_one_is_refused(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = keras.Sequential([keras.Input((SIDE, SIDE, 1)), keras.layers.Conv2D(3, 1)])
+    monkeypatch.setattr("linecore_models.beginning.load_keras", lambda path: foreign)
+    with pytest.raises(ConfigError, match=r"built otherwise: its layer 'backbone' does not fit"):
+        begin_from(builder(3), bundle.manifest.labels, bundle)
+
+
 def test_a_bundle_without_its_keras_file_is_refused(trained: Path, tmp_path: Path) -> None:
     bare = shutil.copytree(trained, tmp_path / "bare")
     (bare / "model.keras").unlink()

@@ -56,7 +56,8 @@ def test_two_machines_learn_the_same_and_what_one_would(tmp_path: Path) -> None:
     plain = list(np.load(outs[0] / "plain.npz").values())
     (alone := tmp_path / "alone").mkdir()
     around = Surroundings(RunFolder(alone), Notes(), lambda: 0.0)
-    taught = train(network(dropout=0.0), teaching_in(dots), drawn_validation(), RECIPE, around, {}).model
+    kept = around.run.begin({}, resume=False)
+    taught = train(network(dropout=0.0), teaching_in(dots), drawn_validation(), RECIPE, around, kept).model
     assert all(np.allclose(one, same, atol=1e-4) for one, same in zip(plain, taught.get_weights(), strict=True))
     assert len(list((outs[0] / "plain").iterdir())) == len(list(alone.iterdir())) == 4
     assert list((outs[1] / "plain").iterdir()) == []

@@ -134,7 +134,8 @@ def run(
     """Train with a clock that goes on by so many seconds each time that it is asked."""
     ticks = count()
     around = Surroundings(RunFolder(folder), notes or Notes(), lambda: next(ticks) * seconds, resume=resume)
-    return train(network(), teaching, validation, recipe, around, {"seed": recipe.seed, "rate": recipe.head_rate})
+    kept = around.run.begin({"seed": recipe.seed, "rate": recipe.head_rate}, resume=resume)
+    return train(network(), teaching, validation, recipe, around, kept)
 
 
 def weights(taught: Taught) -> list[FloatArray]:
