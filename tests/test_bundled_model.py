@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 
 HERE = Path()
 KERAS = ("--classifier", "keras")
-REAL_TEST_ACCURACY = 0.99  # on held-out blocks
+REAL_TEST_ACCURACY = 0.995  # on held-out blocks
 HARDEST = {
     ("defocus", "sigma 2 px"),
     ("Gaussian noise", "sigma 20"),
@@ -32,7 +32,7 @@ HARDEST = {
     ("contrast", "x 0.4"),
     ("salt-and-pepper", "1 % of the pixels"),
 }
-WORST_ACCURACY, MEAN_ACCURACY = 0.945, 0.97  # under these
+WORST_ACCURACY, MEAN_ACCURACY = 0.965, 0.985  # under these
 DRAWN_TEST_ACCURACY = 0.95
 
 
@@ -158,7 +158,7 @@ def test_a_spot_of_light_on_a_covered_lens_is_noticed_as_a_rule() -> None:
     lenses = draw_textures({"leak": leak}, 100, 200, np.random.default_rng(17))["leak"]
     squares = manifest.preprocessing.squares(lenses)
     embedding = open_runner(bundle, "int8", threads=1)(squares).embedding
-    assert (novelty(Looks.of(embedding, squares)) > manifest.max_novelty).mean() >= 0.55
+    assert (novelty(Looks.of(embedding, squares)) > manifest.max_novelty).mean() >= 0.75
 
 
 def test_real_steel_gets_the_label_that_the_keras_model_gives(
@@ -190,10 +190,10 @@ def _first_toml(page: Path) -> str:
 
 
 def points_at(peak: object, boxes: list[tuple[int, ...]]) -> bool:
-    """Say whether the peak lies in a box, give or take half a cell of the class map (200 px / 16 / 2)."""
+    """Say whether the peak lies in a box, give or take half a cell of the class map (200 px / 20 / 2)."""
     assert isinstance(peak, list)
     x, y = peak
-    return any(x0 - 6 <= x <= x1 + 6 and y0 - 6 <= y <= y1 + 6 for x0, y0, x1, y1 in boxes)
+    return any(x0 - 5 <= x <= x1 + 5 and y0 - 5 <= y <= y1 + 5 for x0, y0, x1, y1 in boxes)
 
 
 def run_quiet(*arguments: str | Path) -> None:
