@@ -36,7 +36,7 @@ name = "{name}"
 
 [decision]
 pass_labels = ["ok"]         # good product; every other label is a FAIL
-min_confidence = 0.31        # below: UNCERTAIN, a person should look
+min_confidence = 0.31        # below: UNCERTAIN, a person should look; neu is seldom so unsure
 max_novelty = 0.998          # above: UNCERTAIN too; both are what the model's makers ask for
 
 {source}
