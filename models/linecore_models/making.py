@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -16,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from linecore.errors import ConfigError
 from linecore.inspection import Image
 from linecore_models.answers import keras_outputs
-from linecore_models.architecture import TAPS, build_model, channels_inside, class_bias
+from linecore_models.architecture import TAPS, channels_inside, class_bias
 from linecore_models.augmentation import AS_IT_LIES
-from linecore_models.batches import Batches
-from linecore_models.beginning import begin_from, finished_model
-from linecore_models.bundle import Bundle, sha256_of, write_manifest
+from linecore_models.beginning import finished_model
+from linecore_models.bundle import sha256_of, write_manifest
 from linecore_models.caution import make_cautious
 from linecore_models.datacard import data_card
 from linecore_models.dataset import (
@@ -36,16 +32,13 @@ from linecore_models.dataset import (
 from linecore_models.division import HELD_OUT, Division, fractions
 from linecore_models.evaluation import metrics_of
 from linecore_models.export import HeldOut, write_files
-from linecore_models.learner import Learner
-from linecore_models.machines import Machines
 from linecore_models.manifest import Dataset, Manifest, Metrics, Setting, Split
 from linecore_models.material import Material, Order, read_material
 from linecore_models.pictures import Teaching
-from linecore_models.pruning import choose, most, pruned, survey, widths_in
-from linecore_models.recipe import GIVEN, IMAGENET, NO_WEIGHTS, Recipe
+from linecore_models.recipe import IMAGENET, NO_WEIGHTS, Recipe
 from linecore_models.representative import SETTLING, frames_under_conditions, representative_frames
 from linecore_models.rounding import settled
-from linecore_models.run_folder import Checkpoint
+from linecore_models.starting import begun_network, thinned_network
 from linecore_models.stress import LOOKS
 from linecore_models.training import Surroundings, Taught, Validation, train
 from linecore_models.trust import in_full, with_trust
@@ -76,10 +69,10 @@ def make_bundle(
         show(data)
     settings = _settings(recipe, order, material)
     validation = _validation(material, order, recipe)
-    teaching, network = _teaching(material, order), _network(material, recipe)
+    teaching, network = _teaching(material, order), begun_network(material.labels, recipe)
     kept = around.run.begin(settings, resume=around.resume)
     if recipe.prune:
-        network = _pruned(network, teaching, recipe, around.machines, kept)
+        network = thinned_network(network, teaching, recipe, around.machines, kept)
     taught = train(network, teaching, validation, recipe, around, kept)
     if not around.machines.chief:
         return None
@@ -144,56 +137,6 @@ def _made_cautious(network: keras.Model, material: Material, order: Order, recip
     squares.append(recipe.preprocessing.squares(on_line))
     truth = np.tile(label_indices(images, material.labels), 1 + LOOKS)
     return make_cautious(network, np.concatenate(squares), truth, passes)
-
-
-def _network(material: Material, recipe: Recipe) -> keras.Model:
-    keras.utils.set_random_seed(recipe.seed)  # random weights take no seed of their own
-    finished = finished_model(recipe.weights)
-    if finished is None:
-        return _built(len(material.labels), recipe, recipe.weights, {})
-    network = begin_from(partial(_built, len(material.labels), recipe, GIVEN), material.labels, finished)
-    if recipe.prune:
-        _require_prunable(network, material.labels, finished, recipe.prune)
-    return network
-
-
-def _built(labels: int, recipe: Recipe, weights: str, widths: Mapping[str, int]) -> keras.Model:
-    return build_model(
-        labels,
-        recipe.input_size,
-        weights=weights,
-        alpha=recipe.alpha,
-        channels=recipe.channels,
-        dropout=recipe.dropout,
-        seed=recipe.seed,
-        widths=widths,
-    )
-
-
-def _require_prunable(network: keras.Model, labels: Sequence[str], finished: Bundle, share: float) -> None:
-    if new := [label for label in labels if label not in finished.manifest.labels]:
-        raise ConfigError(
-            f"--prune: the model that --weights names has never seen {new[0]!r}, and what matters for it nobody knows; "
-            "train without --prune, and prune what comes of it"
-        )
-    if share > (limit := most(network)):
-        raise ConfigError(
-            f"--prune is {share:g}, and no more than {math.floor(100 * limit) / 100:g} can go at once, for each block "
-            "keeps a quarter of its channels; give less"
-        )
-
-
-def _pruned(
-    network: keras.Model, teaching: Teaching, recipe: Recipe, machines: Machines, kept: Checkpoint | None
-) -> keras.Model:
-    """Return the network with fewer channels; with those that a killed run had, where there is one to go on with."""
-    build = partial(_built, len(teaching.labels), recipe, GIVEN)
-    if kept:
-        return build(widths_in(network, kept.weights))
-    learner = Learner(network, recipe, teaching.passes, machines)
-    frames = representative_frames(teaching.images, recipe.preprocessing, recipe.seed)
-    channels = survey(learner, Batches.of(teaching, recipe, network).epoch(0, machines), frames)
-    return pruned(network, channels, choose(channels, recipe.prune), build)
 
 
 def _teaching(material: Material, order: Order) -> Teaching:
