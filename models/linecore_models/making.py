@@ -34,11 +34,11 @@ from linecore_models.evaluation import metrics_of
 from linecore_models.export import HeldOut, write_files
 from linecore_models.manifest import Dataset, Manifest, Metrics, Setting, Split
 from linecore_models.material import Material, Order, read_material
+from linecore_models.network import begun_network, thinned_network
 from linecore_models.pictures import Teaching
 from linecore_models.recipe import IMAGENET, NO_WEIGHTS, Recipe
 from linecore_models.representative import SETTLING, frames_under_conditions, representative_frames
 from linecore_models.rounding import settled
-from linecore_models.starting import begun_network, thinned_network
 from linecore_models.stress import LOOKS
 from linecore_models.training import Surroundings, Taught, Validation, train
 from linecore_models.trust import in_full, with_trust

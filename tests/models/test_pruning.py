@@ -222,7 +222,7 @@ def test_a_killed_run_goes_on_with_the_channels_that_it_had(
         patch.setattr("linecore_models.making.write_files", killed)
         train_tiny(plates, trained, out, *options)
     assert (out / "checkpoint.npz").is_file()
-    monkeypatch.setattr("linecore_models.starting.survey", killed)
+    monkeypatch.setattr("linecore_models.network.survey", killed)
     told = train_tiny(plates, trained, out, *options, "--resume")
     assert told.exit_code == 0, told.output
     assert load_bundle(out).verified_keras().is_file()

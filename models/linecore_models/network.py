@@ -67,7 +67,10 @@ def _require_prunable(network: keras.Model, labels: Sequence[str], finished: Bun
 def thinned_network(
     network: keras.Model, teaching: Teaching, recipe: Recipe, machines: Machines, kept: Checkpoint | None
 ) -> keras.Model:
-    """Return the network with fewer channels; with those that a killed run had, where there is one to go on with."""
+    """Return *network* with as few channels as the recipe says, or as a killed run's *kept* weights have.
+
+    All machines come to the same channels: what they are chosen by is summed over them.
+    """
     build = partial(_built, len(teaching.labels), recipe, GIVEN)
     if kept:
         return build(widths_in(network, kept.weights))
