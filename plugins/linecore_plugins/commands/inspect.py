@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from rich.text import Text
 from linecore.commands.finite import FiniteRange
 from linecore.config import LineConfig, LineSettings, PluginTable
 from linecore.decision import DecisionRules
-from linecore.errors import ConfigError
+from linecore.errors import ConfigError, ModelError
 from linecore.formats import IMAGE_SUFFIXES
 from linecore.hookspecs import hookimpl
 from linecore.inspection import Decision, Frame, Inspection
@@ -30,6 +30,7 @@ from linecore.line import Line
 from linecore.messages import Json, inspection_message
 from linecore.plugins import create_plugin
 from linecore.text import natural, printable
+from linecore_models.bundle import find_bundle, load_bundle
 from linecore_plugins.console import DECISION_STYLES
 from linecore_plugins.files import jpeg, png, write_atomically
 from linecore_plugins.overlay import overlay
@@ -64,9 +65,23 @@ class PathSource:
 @click.option("--model", default="neu", show_default=True, help="A bundled model, or the folder of your own.")
 @click.option("--classifier", type=click.Choice(["tflite", "keras"]), default="tflite", show_default=True)
 @click.option("--variant", default=None, help="Variant of the model that tflite runs [default: auto].")
-@click.option("--min-confidence", type=FiniteRange(0, 1), default=None, help="Below: UNCERTAIN. [default: 0.8]")
 @click.option(
-    "--pass-label", "pass_labels", multiple=True, help="Label of good product, may be repeated. [default: ok]"
+    "--min-confidence",
+    type=FiniteRange(0, 1),
+    default=None,
+    help="Less confident: UNCERTAIN. [default: the model's own, or 0.8]",
+)
+@click.option(
+    "--max-novelty",
+    type=FiniteRange(0, 1),
+    default=None,
+    help="More novel: UNCERTAIN. [default: the model's own, or not looked at]",
+)
+@click.option(
+    "--pass-label",
+    "pass_labels",
+    multiple=True,
+    help="Label of good product, may be repeated. [default: the model's own, or ok]",
 )
 @click.option("--heatmaps", type=click.Path(path_type=Path, file_okay=False), help="Write heat maps and overlays here.")
 @click.option(
@@ -81,6 +96,7 @@ def inspect(
     classifier: str,
     variant: str | None,
     min_confidence: float | None,
+    max_novelty: float | None,
     pass_labels: tuple[str, ...],
     heatmaps: Path | None,
     masks: Path | None,
@@ -88,10 +104,11 @@ def inspect(
 ) -> None:
     """Inspect image files and folders of them, in sorted order, and print the verdicts.
 
-    Exit code 1 where an image could not be judged.
+    Doubt begins where model.json says, as in a file of `linecore init`. Exit code 1 where an image could not be judged.
     """
     source = PathSource(_image_files(paths))
-    line = _line(source, model, classifier, variant, _rules(min_confidence, pass_labels))
+    wishes = {"min_confidence": min_confidence, "max_novelty": max_novelty, "pass_labels": pass_labels or None}
+    line = _line(source, model, classifier, variant, _rules(model, wishes))
     for folder in (heatmaps, masks):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -120,13 +137,15 @@ def inspect(
     sys.exit(1 if decisions[Decision.NO_RESULT] else 0)
 
 
-def _rules(min_confidence: float | None, pass_labels: Sequence[str]) -> DecisionRules:
-    given: dict[str, object] = {}
-    if min_confidence is not None:
-        given["min_confidence"] = min_confidence
-    if pass_labels:
-        given["pass_labels"] = pass_labels
-    return DecisionRules.model_validate(given)
+def _rules(model: str, wishes: Mapping[str, object]) -> DecisionRules:
+    """Return the rules that *wishes* ask for; where they are None, those that the model was measured to need."""
+    try:
+        manifest = load_bundle(find_bundle(model, Path.cwd())).manifest
+    except ModelError as error:
+        raise ModelError(f"--model: {error}") from None
+    measured = {name: getattr(manifest, name) for name in wishes}
+    known = {name: value for name, value in measured.items() if value not in (None, ())}
+    return DecisionRules.model_validate(known | {name: wish for name, wish in wishes.items() if wish is not None})
 
 
 def _line(source: PathSource, model: str, classifier: str, variant: str | None, rules: DecisionRules) -> Line:

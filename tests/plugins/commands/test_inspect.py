@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from linecore.decoding import decode
+from linecore.errors import ModelError
+from linecore_models.bundle import load_bundle, write_manifest
 from linecore_plugins.commands.inspect import inspect
 from tests.bundles import spot
 
@@ -75,3 +78,37 @@ def test_images_of_one_name_keep_masks_of_their_own(photos: Path, tiny_bundle: P
     masks = tmp_path / "masks"
     assert run(photos / "bad.png", other / "bad.png", "--model", tiny_bundle, "--masks", masks).exit_code == 0
     assert names(masks) == ["bad-2.mask.png", "bad.mask.png"]
+
+
+@pytest.fixture
+def careful(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A model that was measured to be sure of nothing below 1, and whose good product is called patches."""
+    folder = shutil.copytree(tiny_bundle, tmp_path / "careful")
+    manifest = load_bundle(folder).manifest
+    write_manifest(folder, manifest.model_copy(update={"min_confidence": 1.0, "pass_labels": ("patches",)}))
+    return folder
+
+
+def decision(*arguments: str | Path) -> str:
+    return str(json.loads(run(*arguments, "--json").stdout)["decision"])
+
+
+def test_doubt_begins_and_good_is_called_as_the_model_was_measured(photos: Path, careful: Path) -> None:
+    assert decision(photos / "good.png", "--model", careful) == "UNCERTAIN"
+    assert decision(photos / "good.png", "--model", careful, "--min-confidence", "0") == "FAIL"
+    assert decision(photos / "good.png", "--model", careful, "--min-confidence", "0", "--pass-label", "ok") == "PASS"
+
+
+def test_what_a_model_never_measured_is_as_in_a_line_s_file(photos: Path, tiny_bundle: Path) -> None:
+    assert load_bundle(tiny_bundle).manifest.min_confidence is None
+    assert decision(photos / "good.png", "--model", tiny_bundle) == "PASS"
+
+
+def test_a_frame_more_novel_than_asked_for_goes_to_a_person(photos: Path) -> None:
+    assert decision(photos / "bad.png") == "UNCERTAIN"  # a white square on grey is no steel
+    assert decision(photos / "bad.png", "--max-novelty", "1") != "UNCERTAIN"
+
+
+def test_a_model_that_is_not_there_is_called_by_its_option(photos: Path) -> None:
+    with pytest.raises(ModelError, match="^--model: 'tinny' is neither a bundled model nor a folder"):
+        run(photos, "--model", "tinny")
