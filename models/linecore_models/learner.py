@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from linecore.inspection import FloatArray, Image
+from linecore_models.lesson import Lesson, Teach, as_told, lesson_of
 from linecore_models.loss import cell_loss, label_loss, overlap_loss
 from linecore_models.machines import Machines
 from linecore_models.recipe import Recipe
@@ -35,12 +36,23 @@ class Step:
 class Learner:
     """Moves a network's weights: those of the head, or those of the whole of it."""
 
-    def __init__(self, model: keras.Model, recipe: Recipe, passes: Sequence[bool], machines: Machines) -> None:
-        """Take the network; *passes* says of each label whether it is good product, which has no boxes."""
+    def __init__(
+        self,
+        model: keras.Model,
+        recipe: Recipe,
+        passes: Sequence[bool],
+        machines: Machines,
+        teach: Teach = as_told,
+    ) -> None:
+        """Take the network; *passes* says of each label whether it is good product, which has no boxes.
+
+        *teach* may add to what is known of a batch.
+        """
         self.model = model
         self._recipe = recipe
         self._machines = machines
-        self._boxed = 1 - tf.constant([passes], tf.float32)
+        self._teach = teach
+        self._placed = 1 - tf.constant([passes], tf.float32)
         outputs = {name: model.get_layer(name).output for name in ("logits", "evidence")}
         self._network = keras.Model(model.input, outputs)
         backbone = model.get_layer("backbone").trainable_variables
@@ -79,7 +91,7 @@ class Learner:
             def of_share() -> list[tf.Tensor]:
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
                     tape.watch(variables)
-                    loss = self._numbers(*batch)[0] / self._recipe.batch_size
+                    loss = self._numbers(lesson_of(batch))[0] / self._recipe.batch_size
                 gradients: list[tf.Tensor] = tape.gradient(loss, variables)
                 return gradients
 
@@ -128,12 +140,11 @@ class Learner:
         parts = self._parts if whole else self._parts[:1]
         variables = list(chain.from_iterable(parts))
 
-        def moved(
-            squares: tf.Tensor, truth: tf.Tensor, masks: tf.Tensor, told: tf.Tensor, weights: tf.Tensor
-        ) -> list[tf.Tensor]:
+        def moved(*batch: tf.Tensor) -> list[tf.Tensor]:
             def told_and_gradients() -> list[tf.Tensor]:
+                lesson = self._teach(lesson_of(batch))  # outside the tape: nobody learns from what a teacher did to it
                 with tf.GradientTape() as tape:
-                    numbers = self._numbers(squares, truth, masks, told, weights)
+                    numbers = self._numbers(lesson)
                     loss = numbers[0] / self._recipe.batch_size
                 return [*numbers, *tape.gradient(loss, variables)]
 
@@ -149,18 +160,16 @@ class Learner:
 
         return moved
 
-    def _numbers(
-        self, squares: tf.Tensor, truth: tf.Tensor, masks: tf.Tensor, told: tf.Tensor, weights: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
+    def _numbers(self, lesson: Lesson) -> tuple[tf.Tensor, ...]:
         """Return loss, the labels' part and the boxes' part of it, and how many are right, summed over the batch."""
-        recipe = self._recipe
-        answers = self._network(squares, training=True)
+        recipe, weights = self._recipe, lesson.weights
+        answers = self._network(lesson.squares, training=True)
         logits, evidence = answers["logits"], answers["evidence"]
-        boxed = self._boxed * told[:, tf.newaxis]
-        of_label = label_loss(logits, truth, recipe.label_smoothing)
-        of_boxes = recipe.box_weight * cell_loss(evidence, masks, truth, boxed)
-        of_boxes += recipe.overlap_weight * overlap_loss(evidence, masks, boxed)
-        right = tf.cast(tf.equal(tf.argmax(logits, 1), tf.argmax(truth, 1)), tf.float32)
+        told, boxed = (self._placed * known[:, tf.newaxis] for known in (lesson.told, lesson.boxed))
+        of_label = label_loss(logits, lesson.labels, recipe.label_smoothing)
+        of_boxes = recipe.box_weight * cell_loss(evidence, lesson.cells, lesson.there, told)
+        of_boxes += recipe.overlap_weight * overlap_loss(evidence, lesson.boxes, boxed)
+        right = tf.cast(tf.equal(tf.argmax(logits, 1), tf.argmax(lesson.labels, 1)), tf.float32)
         return (
             tf.reduce_sum(weights * (of_label + of_boxes)),
             tf.reduce_sum(weights * of_label),

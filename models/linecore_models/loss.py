@@ -23,17 +23,16 @@ def label_loss(logits: tf.Tensor, truth: tf.Tensor, smoothing: float) -> tf.Tens
     return keras.losses.categorical_crossentropy(truth, logits, from_logits=True, label_smoothing=smoothing)
 
 
-def cell_loss(evidence: tf.Tensor, masks: tf.Tensor, truth: tf.Tensor, boxed: tf.Tensor) -> tf.Tensor:
-    """Return the sigmoid cross-entropy of the evidence against boxes, the mean over cells and the sum over labels.
+def cell_loss(evidence: tf.Tensor, cells: tf.Tensor, there: tf.Tensor, told: tf.Tensor) -> tf.Tensor:
+    """Return the sigmoid cross-entropy of the evidence against cells, the mean over cells and the sum over labels.
 
-    *evidence*, the class maps before they are rectified, and *masks*, shares of cells, are N x h x w x labels. *boxed*
-    (N x labels) is 1 where the boxes of a label are known, 0 for pictures that nobody told of and for labels of good
-    product, which have no place.
+    *evidence*, the class maps before they are rectified, and *cells*, 0..1, are N x h x w x labels. *there* and *told*
+    are N x labels: whether a label is on the picture, and 1 where its cells are known, 0 for pictures that nobody told
+    of and for labels of good product, which have no place.
     """
-    cells = tf.nn.sigmoid_cross_entropy_with_logits(labels=masks, logits=evidence / EVIDENCE)
-    there = tf.maximum(truth, _present(masks))
-    counts = boxed * (there + ABSENT * (1 - there))
-    return tf.reduce_sum(tf.reduce_mean(cells, axis=(1, 2)) * counts, axis=1)
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=cells, logits=evidence / EVIDENCE)
+    counts = told * (there + ABSENT * (1 - there))
+    return tf.reduce_sum(tf.reduce_mean(losses, axis=(1, 2)) * counts, axis=1)
 
 
 def overlap_loss(evidence: tf.Tensor, masks: tf.Tensor, boxed: tf.Tensor) -> tf.Tensor:
@@ -45,9 +44,9 @@ def overlap_loss(evidence: tf.Tensor, masks: tf.Tensor, boxed: tf.Tensor) -> tf.
     burning = tf.sigmoid(evidence / EVIDENCE)
     both = tf.reduce_sum(burning * masks, axis=(1, 2))
     either = tf.reduce_sum(burning + masks, axis=(1, 2))
-    return tf.reduce_sum((1 - (2 * both + 1) / (either + 1)) * _present(masks) * boxed, axis=1)
+    return tf.reduce_sum((1 - (2 * both + 1) / (either + 1)) * present(masks) * boxed, axis=1)
 
 
-def _present(masks: tf.Tensor) -> tf.Tensor:
+def present(masks: tf.Tensor) -> tf.Tensor:
     """Return which labels have a box on the picture: N x labels, 1 or 0."""
     return tf.cast(tf.reduce_max(masks, axis=(1, 2)) > 0, tf.float32)

@@ -19,7 +19,7 @@ from linecore_models.answers import keras_outputs
 from linecore_models.architecture import TAPS, channels_inside, class_bias
 from linecore_models.augmentation import AS_IT_LIES
 from linecore_models.beginning import finished_model
-from linecore_models.bundle import sha256_of, write_manifest
+from linecore_models.bundle import Bundle, sha256_of, write_manifest
 from linecore_models.caution import make_cautious
 from linecore_models.datacard import data_card
 from linecore_models.dataset import (
@@ -40,6 +40,7 @@ from linecore_models.recipe import IMAGENET, NO_WEIGHTS, Recipe
 from linecore_models.representative import SETTLING, frames_under_conditions, representative_frames
 from linecore_models.rounding import settled
 from linecore_models.stress import LOOKS
+from linecore_models.teachers import teaching_by
 from linecore_models.training import Surroundings, Taught, Validation, train
 from linecore_models.trust import in_full, with_trust
 
@@ -70,10 +71,11 @@ def make_bundle(
     settings = _settings(recipe, order, material)
     validation = _validation(material, order, recipe)
     teaching, network = _teaching(material, order), begun_network(material.labels, recipe)
+    teach = teaching_by(order.teachers, material.labels, recipe, network)
     kept = around.run.begin(settings, resume=around.resume)
     if recipe.prune:
         network = thinned_network(network, teaching, recipe, around.machines, kept)
-    taught = train(network, teaching, validation, recipe, around, kept)
+    taught = train(network, teaching, validation, recipe, around, kept, teach)
     if not around.machines.chief:
         return None
     network = _settled(taught.model, material, recipe) if "int8" in order.variants else taught.model
@@ -223,12 +225,10 @@ def _settings(recipe: Recipe, order: Order, material: Material) -> dict[str, Set
     if order.validation_share != HELD_OUT:
         settings["validation_share"] = order.validation_share
     # Where the file lies says nothing to others; what is in it does.
+    for number, teacher in enumerate(order.teachers, 1):
+        settings |= _named(f"teacher_{number}", teacher)
     if finished := finished_model(recipe.weights):
-        known = finished.manifest
-        settings |= {
-            "weights": f"{known.name} {known.version}",
-            "weights_sha256": sha256_of(finished.verified_keras()),
-        }
+        settings |= _named("weights", finished)
     elif recipe.weights not in (IMAGENET, NO_WEIGHTS) and Path(recipe.weights).is_file():
         settings |= {"weights": Path(recipe.weights).name, "weights_sha256": sha256_of(Path(recipe.weights))}
     images = material.division.train
@@ -243,6 +243,11 @@ def _settings(recipe: Recipe, order: Order, material: Material) -> dict[str, Set
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
     }
+
+
+def _named(what: str, finished: Bundle) -> dict[str, Setting]:
+    known = finished.manifest
+    return {what: f"{known.name} {known.version}", f"{what}_sha256": sha256_of(finished.verified_keras())}
 
 
 def _outcome(taught: Taught) -> dict[str, Setting]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from linecore.errors import ConfigError
 from linecore_models.box_files import with_boxes
+from linecore_models.bundle import Bundle
 from linecore_models.card import Card
 from linecore_models.dataset import LabelledImage, labels_of, read_folders, require_trainable
 from linecore_models.division import HELD_OUT, Division
@@ -37,6 +38,7 @@ class Order:
     variants: Sequence[VariantName]
     with_keras: bool
     unknown: Sequence[LabelledImage] = ()  # other surfaces, which novelty learns
+    teachers: Sequence[Bundle] = ()  # finished models whose answers are learnt beside the truth
 
 
 @dataclass(frozen=True, slots=True)

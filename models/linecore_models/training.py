@@ -13,6 +13,7 @@ from linecore.inspection import FloatArray, Image
 from linecore_models.batches import Batches
 from linecore_models.course import Course, Epoch
 from linecore_models.learner import Learner, Step
+from linecore_models.lesson import Teach, as_told
 from linecore_models.machines import Machines
 from linecore_models.pictures import Indices, Teaching
 from linecore_models.recipe import Recipe
@@ -76,14 +77,16 @@ def train(
     recipe: Recipe,
     around: Surroundings,
     kept: Checkpoint | None,
+    teach: Teach = as_told,
 ) -> Taught:
     """Teach *model*, and return it with the weights of the epoch whose validation loss was lowest.
 
     Adam on the categorical cross-entropy of the labels and on the class maps against the boxes, the rates falling along
-    a cosine, stopped early. *kept* is what a killed run left in the run folder, and where this one goes on from. The
-    same seed on the same machine gives the same weights, also of a run that went on.
+    a cosine, stopped early. *kept* is what a killed run left in the run folder, and where this one goes on from.
+    *teach* may add to what is known of a batch. The same seed on the same machine gives the same weights, also of a run
+    that went on.
     """
-    learner = Learner(model, recipe, teaching.passes, around.machines)
+    learner = Learner(model, recipe, teaching.passes, around.machines, teach)
     return _Training(learner, Batches.of(teaching, recipe, model), validation, recipe, around).run(kept)
 
 

@@ -37,11 +37,11 @@ def test_cells_count_by_their_share_and_labels_that_are_absent_count_less() -> N
     assert found.numpy() == pytest.approx([present + ABSENT * absent], rel=1e-5)
 
 
-def test_a_label_that_has_a_box_counts_in_full_whatever_the_picture_is_called() -> None:
+def test_a_label_that_may_be_there_counts_between_one_that_is_and_one_that_is_not() -> None:
     maps = EVIDENCE * np.array([[[[1.0, 1.0]]]])
-    masks = np.array([[[[1.0, 1.0]]]])
-    found = cell_loss(tensor(maps), tensor(masks), tensor([[1, 0]]), tensor([[1, 1]]))
-    assert found.numpy() == pytest.approx([2 * softplus(-1.0)], rel=1e-5)
+    cells = np.array([[[[1.0, 1.0]]]])
+    found = cell_loss(tensor(maps), tensor(cells), tensor([[1, 0.5]]), tensor([[1, 1]]))
+    assert found.numpy() == pytest.approx([(1 + 0.5 + 0.5 * ABSENT) * softplus(-1.0)], rel=1e-5)
 
 
 def test_what_nobody_told_does_not_count() -> None:

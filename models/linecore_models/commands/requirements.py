@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from linecore.errors import ConfigError, ModelError
-from linecore_models.bundle import MANIFEST, find_bundle, load_bundle
+from linecore_models.bundle import MANIFEST, Bundle, find_bundle, load_bundle
 from linecore_models.dataset import read_folders
 from linecore_models.manifest import Manifest, VariantName
 from linecore_models.recipe import IMAGENET, NO_WEIGHTS
@@ -63,6 +63,21 @@ def require_beginning(weights: str, out: Path, *, prune: float = 0.0) -> Manifes
     if bundle.folder.resolve() == out.resolve():
         raise ConfigError(f"--out is '{out}', the model that --weights begins from; name another folder with --out")
     return bundle.manifest
+
+
+def teachers_in(names: tuple[str, ...], out: Path) -> tuple[Bundle, ...]:
+    """Return the finished models that teach; raises ConfigError where one is not there, or would be replaced."""
+    bundles = []
+    for name in names:
+        try:
+            bundle = load_bundle(find_bundle(name, Path()))
+            bundle.verified_keras()
+        except ModelError as error:
+            raise ConfigError(f"--teacher is {name!r}, which cannot teach: {error}") from error
+        if bundle.folder.resolve() == out.resolve():
+            raise ConfigError(f"--out is '{out}', the model that --teacher names; name another folder with --out")
+        bundles.append(bundle)
+    return tuple(bundles)
 
 
 def taken_over(finished: Manifest) -> dict[str, Any]:

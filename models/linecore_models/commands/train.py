@@ -22,6 +22,7 @@ from linecore_models.commands.requirements import (
     require_spread_is_mined,
     run_folder,
     taken_over,
+    teachers_in,
     variants_of,
 )
 from linecore_models.commands.telling import shown_on, tell_forgotten, tell_made
@@ -99,6 +100,13 @@ DEFAULT = Recipe()
     help="Of the backbone: 'imagenet' (downloaded), the PATH of a file, or 'none' (random, and trained as well). Or of "
     "a finished model to begin from: the name of a bundled one, or its folder; width, input size, resize rule and "
     "contrast are its own then, unless given.",
+)
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="BUNDLE",
+    help="A finished model, whose answers are learnt beside the truth; of several, their mean. Takes longer.",
 )
 @click.option("--alpha", type=FiniteRange(min=0.1), default=1.0, show_default=True, help="Width of MobileNetV2.")
 @click.option(
@@ -190,6 +198,7 @@ def train(
     card: Path | None,
     boxes: tuple[Path, ...],
     unknown: tuple[Path, ...],
+    teachers: tuple[str, ...],
     split: str,
     validation_share: float,
     pass_labels: tuple[str, ...],
@@ -225,6 +234,7 @@ def train(
     if finished := require_beginning(str(recipe["weights"]), out, prune=recipe["prune"]):
         tell_forgotten(Console(), finished, others)
         recipe |= {key: value for key, value in taken_over(finished).items() if not _said(key)}
+    teaching = teachers_in(teachers, out)
     replaced = run_folder(out, force=force, resume=resume)
     machines = _machines()
     from linecore_models.machines import device_sentence
@@ -250,6 +260,7 @@ def train(
         variants=chosen,
         with_keras=with_keras,
         unknown=others,
+        teachers=teaching,
     )
     console = Console()
     console.print(device_sentence(machines), highlight=False)
