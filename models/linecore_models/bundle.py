@@ -96,8 +96,9 @@ def find_bundle(name_or_path: str, folder: Path) -> Path:
     path = folder / Path(name_or_path).expanduser()
     if path.is_dir():
         return path
+    there = "is a file" if path.exists() else "does not exist"
     wish = did_you_mean(name_or_path, bundled) or f"; bundled are {', '.join(bundled) or 'none'}"
-    raise ModelError(f"{name_or_path!r} is neither a bundled model nor a folder ({path} does not exist){wish}")
+    raise ModelError(f"{name_or_path!r} is neither a bundled model nor a folder ({path} {there}){wish}")
 
 
 def load_bundle(path: Path) -> Bundle:

@@ -163,6 +163,9 @@ def test_a_bundled_model_is_found_by_its_name(
     assert find_bundle("./tiny", tmp_path) == tmp_path / "tiny"
     with pytest.raises(ModelError, match=r"'tinny' is neither a bundled model nor a folder.*; did you mean 'tiny'\?"):
         find_bundle("tinny", tmp_path)
+    (tmp_path / "mine.keras").touch()
+    with pytest.raises(ModelError, match=r"'mine\.keras' is neither a bundled model nor a folder \(.* is a file\)"):
+        find_bundle("mine.keras", tmp_path)
 
 
 def test_a_folder_of_ones_own_is_relative_or_absolute(tmp_path: Path) -> None:

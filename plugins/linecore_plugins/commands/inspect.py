@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -104,11 +104,13 @@ def inspect(
 ) -> None:
     """Inspect image files and folders of them, in sorted order, and print the verdicts.
 
-    Doubt begins where model.json says, as in a file of `linecore init`. Exit code 1 where an image could not be judged.
+    Where doubt begins and what is good product the model says; a line's file says it for itself.
+
+    Exit code 1 where an image could not be judged.
     """
     source = PathSource(_image_files(paths))
-    wishes = {"min_confidence": min_confidence, "max_novelty": max_novelty, "pass_labels": pass_labels or None}
-    line = _line(source, model, classifier, variant, _rules(model, wishes))
+    rules = _rules(model, min_confidence, max_novelty, pass_labels)
+    line = _line(source, model, classifier, variant, rules)
     for folder in (heatmaps, masks):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -137,15 +139,22 @@ def inspect(
     sys.exit(1 if decisions[Decision.NO_RESULT] else 0)
 
 
-def _rules(model: str, wishes: Mapping[str, object]) -> DecisionRules:
-    """Return the rules that *wishes* ask for; where they are None, those that the model was measured to need."""
+def _rules(
+    model: str, min_confidence: float | None, max_novelty: float | None, pass_labels: tuple[str, ...]
+) -> DecisionRules:
+    """Return the rules that are asked for; where they are not, those that the model was measured to need."""
     try:
         manifest = load_bundle(find_bundle(model, Path.cwd())).manifest
     except ModelError as error:
         raise ModelError(f"--model: {error}") from None
-    measured = {name: getattr(manifest, name) for name in wishes}
-    known = {name: value for name, value in measured.items() if value not in (None, ())}
-    return DecisionRules.model_validate(known | {name: wish for name, wish in wishes.items() if wish is not None})
+    if max_novelty is not None and manifest.novelty is None:
+        raise ConfigError(f"--max-novelty is {max_novelty:g}, and {manifest.name} measures no novelty; leave it out")
+    rules = {
+        "min_confidence": manifest.min_confidence if min_confidence is None else min_confidence,
+        "max_novelty": manifest.max_novelty if max_novelty is None else max_novelty,
+        "pass_labels": pass_labels or manifest.pass_labels or None,
+    }
+    return DecisionRules.model_validate({name: rule for name, rule in rules.items() if rule is not None})
 
 
 def _line(source: PathSource, model: str, classifier: str, variant: str | None, rules: DecisionRules) -> Line:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from linecore.decoding import decode
-from linecore.errors import ModelError
+from linecore.errors import ConfigError, ModelError
 from linecore_models.bundle import load_bundle, write_manifest
 from linecore_plugins.commands.inspect import inspect
 from tests.bundles import spot
@@ -107,6 +107,11 @@ def test_what_a_model_never_measured_is_as_in_a_line_s_file(photos: Path, tiny_b
 def test_a_frame_more_novel_than_asked_for_goes_to_a_person(photos: Path) -> None:
     assert decision(photos / "bad.png") == "UNCERTAIN"  # a white square on grey is no steel
     assert decision(photos / "bad.png", "--max-novelty", "1") != "UNCERTAIN"
+
+
+def test_a_novelty_that_the_model_does_not_measure_is_refused(photos: Path, tiny_bundle: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--max-novelty is 0\.5, and tiny measures no novelty; leave it out"):
+        run(photos / "bad.png", "--model", tiny_bundle, "--max-novelty", "0.5")
 
 
 def test_a_model_that_is_not_there_is_called_by_its_option(photos: Path) -> None:
