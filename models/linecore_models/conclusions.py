@@ -81,6 +81,13 @@ def _conclusions(found: Measurements) -> Iterator[Conclusion]:
     yield Conclusion(
         "Clean frames", level_above(right.share, ACCURACY), f"It names {k_of_n(right, 'frames')} rightly.{tail}"
     )
+    if found.seen:
+        yield Conclusion(
+            "Seen before",
+            "do not trust",
+            f"{found.seen:,} of the {found.metrics.of:,} frames may have taught a model that this one was learnt from: "
+            "all figures are too good by that.",
+        )
     yield from _gate(found)
     if (stress := found.stress) is not None:
         levels = (

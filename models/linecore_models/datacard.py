@@ -12,18 +12,28 @@ from rich.table import Table
 from linecore_models.dataset import LabelledImage, labels_of
 from linecore_models.division import Division, parts_of
 from linecore_models.integrity import Alike, Integrity
-from linecore_models.manifest import DataCard, Dataset, PartName
+from linecore_models.manifest import DataCard, Dataset, Manifest, PartName
+from linecore_models.parts import may_have_taught
 
 PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
-def data_card(division: Division, integrity: Integrity, left_out: Sequence[LabelledImage]) -> DataCard:
-    """Sum up the data as it is used: *division* has its good steel, and no longer the images that were left out."""
+def data_card(
+    division: Division,
+    integrity: Integrity,
+    left_out: Sequence[LabelledImage],
+    finished: Sequence[Manifest] = (),
+) -> DataCard:
+    """Sum up the data as it is used: *division* has its good steel, and no longer the images that were left out.
+
+    *finished* are the models that the training learns from.
+    """
     parts = parts_of(division)
     images = [image for part in parts.values() for image in part]
     counts = {part: Counter(image.label for image in members) for part, members in parts.items()}
     mined = {part: sum(_is_mined(image) for image in members) for part, members in parts.items()}
     # Duplicates are counted by the parts that the images were meant for.
+    held = (*division.validation, *division.test)
     near = Counter(" and ".join(sorted(pair.parts, key=PARTS.index)) for pair in integrity.near)
     return DataCard(
         counts={label: {part: counts[part][label] for part in PARTS} for label in labels_of(images)},
@@ -35,6 +45,7 @@ def data_card(division: Division, integrity: Integrity, left_out: Sequence[Label
         contradictions=_names(integrity.contradictions),
         indistinct=len(integrity.indistinct),
         left_out=tuple(image.name for image in left_out),
+        seen=tuple(sorted({name for model in finished for name in may_have_taught(held, model)})),
     )
 
 
@@ -91,6 +102,11 @@ def data_sentences(card: DataCard) -> Iterator[str]:
         why = "is left out of training or validation, for it shows what judges it"
         whys = "are left out of training or validation, for they show what judges them"
         yield f"{_count(count, 'image')} {why if count == 1 else whys}"
+    if count := len(card.seen):
+        yield (
+            f"{_count(count, 'image')} to validate or test with may have taught a model that this one learns from: "
+            "figures are too good by that; give the data, --split and --seed of that model, or learn from another"
+        )
 
 
 _VERBS: dict[PartName, str] = {"train": "train", "validation": "validate", "test": "test"}

@@ -41,6 +41,11 @@ class LabelledImage:
         return self.path.parent.name
 
     @property
+    def file_name(self) -> str:
+        """What model.json calls the whole file."""
+        return f"{self.source}/{self.class_of_file}/{self.path.name}"
+
+    @property
     def name(self) -> str:
         """What model.json calls the image, wherever the data folder lies.
 

@@ -21,7 +21,7 @@ from linecore_models.manifest import Manifest
 from linecore_models.measurements import Measurements, Part
 from linecore_models.novelty_measures import measure_novelty
 from linecore_models.other_surfaces import read_others, require_unseen
-from linecore_models.parts import division_of, good_windows, left_out, of_part
+from linecore_models.parts import division_of, good_windows, left_out, of_part, seen_before
 from linecore_models.sections import (
     calibration_section,
     curves_section,
@@ -123,6 +123,7 @@ def evaluate_bundle(
         # What was left out is looked at too: that it was found is what the reader must know.
         meant = replace(division, train=(*division.train, *(image for image in images if image.name in gone)))
         findings = findings_section(check_integrity(meant), gone)
+    seen = seen_before(manifest)
     escapes, overkill = gate_of(metrics.confusion, manifest)
     found = Measurements(
         model=manifest.name,
@@ -146,6 +147,7 @@ def evaluate_bundle(
         novelty=novelty,
         thresholds=thresholds,
         integrity=findings,
+        seen=sum(image.file_name in seen for image in chosen),
         against=inquiry.against,
         agreement=agreement,
         frames=frames_section(exhibits),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -65,7 +65,7 @@ def make_bundle(
         ConfigError: the data or the backbone's weights are not fit to train with.
     """
     material = read_material(order, recipe.seed)
-    data = _dataset(material, order)
+    data = _dataset(material, order, _learnt_from(order, recipe))
     if around.machines.chief:
         show(data)
     settings = _settings(recipe, order, material)
@@ -179,7 +179,12 @@ def _held(material: Material) -> tuple[LabelledImage, ...]:
     return (*material.division.validation, *material.division.test)
 
 
-def _dataset(material: Material, order: Order) -> Dataset:
+def _learnt_from(order: Order, recipe: Recipe) -> list[Manifest]:
+    begun = finished_model(recipe.weights)
+    return [model.manifest for model in (*order.teachers, *([begun] if begun else []))]
+
+
+def _dataset(material: Material, order: Order, finished: Sequence[Manifest]) -> Dataset:
     folders = folder_hashes(material.images)
     return Dataset(
         hash=_data_hash(folders),
@@ -188,7 +193,7 @@ def _dataset(material: Material, order: Order) -> Dataset:
         folders=folders,
         weights=dict(order.folder_weights),
         spread=order.spread,
-        card=data_card(material.division, material.integrity, material.left_out),
+        card=data_card(material.division, material.integrity, material.left_out, finished),
     )
 
 

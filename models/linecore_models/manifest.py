@@ -118,6 +118,9 @@ class DataCard(_Section):
     contradictions: tuple[tuple[str, str], ...] = Field((), description="the same picture under two labels")
     indistinct: Count = Field(0, description="images too like their class to tell copies from")
     left_out: tuple[str, ...] = Field((), description="not trained or validated with: they show what judges them")
+    seen: tuple[str, ...] = Field(
+        (), description="files that validate or test, and may have taught a model that it was learnt from"
+    )
 
 
 class Dataset(_Section):

@@ -255,6 +255,7 @@ class Measurements(_Section):
     novelty: Novelty | None = None
     thresholds: Thresholds | None = None
     integrity: tuple[Finding, ...] | None = None
+    seen: int = Field(0, description="frames that may have taught a model that this one was learnt from")
     against: RunnerName | None = None
     agreement: Agreement | None = None
     frames: tuple[FrameAnswer, ...] = Field((), description="the highest loss first, escapes before all others")

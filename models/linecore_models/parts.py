@@ -73,6 +73,23 @@ def left_out(manifest: Manifest) -> set[str]:
     return {*card.left_out, *card.unreadable} if card else set()
 
 
+def may_have_taught(images: Sequence[LabelledImage], finished: Manifest) -> set[str]:
+    """Return the files of *images* that may have taught a finished model, or one that it was learnt from.
+
+    They lie in a data folder of a name that it knows, and it did not hold them out. Where that folder has grown since,
+    those that are new in it are among them: which those are nobody wrote down.
+    """
+    known = {name for names in finished.split.files.values() for name in names} | left_out(finished)
+    of_folders = {image.file_name for image in images if image.source in finished.data.folders}
+    return (of_folders - known) | ({image.file_name for image in images} & seen_before(finished))
+
+
+def seen_before(manifest: Manifest) -> set[str]:
+    """Return the files that validate or test, and may have taught a model that this one was learnt from."""
+    card = manifest.data.card
+    return set(card.seen) if card else set()
+
+
 def good_windows(images: Sequence[LabelledImage], manifest: Manifest) -> tuple[LabelledImage, ...]:
     """Return the windows without boxes of the data folders that have boxes and no images of good product."""
     if not manifest.pass_labels:

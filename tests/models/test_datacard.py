@@ -10,6 +10,7 @@ from linecore_models.dataset import LabelledImage
 from linecore_models.division import Division
 from linecore_models.integrity import Alike, Integrity, Unreadable
 from linecore_models.manifest import DataCard, Dataset
+from tests.bundles import tiny_manifest
 
 
 def image(name: str, label: str = "scratches", boxes: tuple[Box, ...] | None = None) -> LabelledImage:
@@ -61,6 +62,20 @@ def test_a_table_shows_images_by_part_with_their_boxes() -> None:
     assert lines[1] == ["class", "train", "validation", "test", "together", "boxes"]
     assert ["ok", "1", "0", "0", "1", "0"] in lines
     assert ["scratches", "1", "0", "2", "3", "6"] in lines
+
+
+def test_files_that_judge_and_may_have_taught_a_model_to_learn_from_are_listed() -> None:
+    """Of a window, its file; of what trains, nothing."""
+    finished = tiny_manifest({})
+    data = finished.data.model_copy(update={"folders": {"neu": "a" * 64}})
+    split = finished.split.model_copy(update={"files": {"validation": (), "test": ("neu/scratches/d.png",)}})
+    finished = finished.model_copy(update={"data": data, "split": split})
+    card = data_card(Division((A,), (image("f", "patches"), MINED), (B, D)), FOUND, (C,), [finished, finished])
+    assert card.seen == ("neu/patches/f.png", "neu/scratches/a.png", "neu/scratches/b.png")
+    assert list(data_sentences(card))[-1] == (
+        "3 images to validate or test with may have taught a model that this one learns from: figures are too good by "
+        "that; give the data, --split and --seed of that model, or learn from another"
+    )
 
 
 def test_what_a_person_must_know_is_a_sentence_each() -> None:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from linecore.errors import ConfigError
 from linecore_models.box_files import with_boxes
+from linecore_models.boxes import Window
 from linecore_models.dataset import LabelledImage, folder_hashes, read_folders
 from linecore_models.manifest import DataCard, Manifest
-from linecore_models.parts import division_of, good_windows, of_part
+from linecore_models.parts import division_of, good_windows, may_have_taught, of_part
 from tests.bundles import tiny_manifest
 from tests.models.judged import write_boxes, write_judged
 
@@ -55,6 +57,24 @@ def test_what_could_not_be_read_taught_nothing(tmp_path: Path) -> None:
     card = DataCard(counts={}, unreadable=("plates/patches/3.png",))
     manifest = manifest.model_copy(update={"data": manifest.data.model_copy(update={"card": card})})
     assert of_part("train", images, manifest) == ()
+
+
+def test_what_a_finished_model_did_not_hold_out_may_have_taught_it(tmp_path: Path) -> None:
+    images = read_folders([write_judged(tmp_path / "plates")])
+    manifest = manifest_of(images)
+    assert may_have_taught(images, manifest) == {"plates/patches/3.png"}
+    window = replace(next(image for image in images if image.name == "plates/patches/3.png"), label="ok")
+    assert may_have_taught([replace(window, window=Window(0, 0, 9, 9))], manifest) == {"plates/patches/3.png"}
+    assert may_have_taught(images, manifest_of(images, left_out=("plates/patches/3.png",))) == set()
+    assert may_have_taught([replace(image, source="others") for image in images], manifest) == set()
+
+
+def test_what_taught_the_model_before_a_finished_one_may_have_taught_it_too(tmp_path: Path) -> None:
+    images = read_folders([write_judged(tmp_path / "plates")])
+    manifest = manifest_of(images)
+    card = DataCard(counts={}, seen=("plates/ok/1.png",))
+    manifest = manifest.model_copy(update={"data": manifest.data.model_copy(update={"card": card})})
+    assert may_have_taught(images, manifest) == {"plates/ok/1.png", "plates/patches/3.png"}
 
 
 def test_images_that_the_model_was_not_made_from_can_only_judge_it(tmp_path: Path) -> None:
