@@ -30,7 +30,7 @@ class Step:
     loss: float
     label_loss: float
     box_loss: float
-    correct: float
+    correct: float  # by the label that is likeliest in the lesson: of a blend, the teachers'
 
 
 class Learner:
@@ -46,7 +46,7 @@ class Learner:
     ) -> None:
         """Take the network; *passes* says of each label whether it is good product, which has no boxes.
 
-        *teach* may add to what is known of a batch.
+        *teach* may make another lesson of what is known of a batch.
         """
         self.model = model
         self._recipe = recipe
@@ -142,7 +142,7 @@ class Learner:
 
         def moved(*batch: tf.Tensor) -> list[tf.Tensor]:
             def told_and_gradients() -> list[tf.Tensor]:
-                lesson = self._teach(lesson_of(batch))  # outside the tape: nobody learns from what a teacher did to it
+                lesson = self._teach(lesson_of(batch))  # outside the tape, which would record it
                 with tf.GradientTape() as tape:
                     numbers = self._numbers(lesson)
                     loss = numbers[0] / self._recipe.batch_size

@@ -71,7 +71,7 @@ def make_bundle(
     settings = _settings(recipe, order, material)
     validation = _validation(material, order, recipe)
     teaching, network = _teaching(material, order), begun_network(material.labels, recipe)
-    teach = teaching_by(order.teachers, material.labels, recipe, network)
+    teach = teaching_by(order.teachers, material.labels, network)
     kept = around.run.begin(settings, resume=around.resume)
     if recipe.prune:
         network = thinned_network(network, teaching, recipe, around.machines, kept)

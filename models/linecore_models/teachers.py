@@ -12,36 +12,32 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from linecore.errors import ConfigError
+from linecore.errors import ConfigError, ModelError
 from linecore_models.bundle import Bundle
 from linecore_models.keras_file import load_keras
 from linecore_models.lesson import Lesson, Teach, as_told
 from linecore_models.loss import EVIDENCE
 from linecore_models.manifest import Manifest
-from linecore_models.recipe import Recipe
 
 HEARD = 0.5
 """How much teachers count beside the truth of a picture whose truth is known."""
 
 
-def teaching_by(bundles: Sequence[Bundle], labels: Sequence[str], recipe: Recipe, network: keras.Model) -> Teach:
+def teaching_by(bundles: Sequence[Bundle], labels: Sequence[str], network: keras.Model) -> Teach:
     """Return what adds finished models to a lesson of *network*; nothing where there are none.
 
     Raises:
-        ConfigError: one of them does not know all of the *labels*, or sees frames in another way than the recipe's.
-        ModelError: one has no Keras file, or a damaged one.
+        ConfigError: one of them does not know all of the *labels*, or is built otherwise.
     """
-    return Teachers(bundles, labels, recipe, network) if bundles else as_told
+    return Teachers(bundles, labels, network) if bundles else as_told
 
 
 class Teachers:
-    """The mean of what finished models say."""
+    """What several finished models say: the means of their logits and of their evidence."""
 
-    def __init__(self, bundles: Sequence[Bundle], labels: Sequence[str], recipe: Recipe, network: keras.Model) -> None:
+    def __init__(self, bundles: Sequence[Bundle], labels: Sequence[str], network: keras.Model) -> None:
         """Take the finished models, one at least, for a network of *labels*; raises what `teaching_by` does."""
         self._side = int(network.output["class_maps"].shape[1])
-        for bundle in bundles:
-            _require_alike(bundle, labels, recipe)
         self._all = [_Teacher(bundle, labels) for bundle in bundles]
 
     def __call__(self, lesson: Lesson) -> Lesson:
@@ -74,9 +70,11 @@ class Teachers:
 class _Teacher:
     def __init__(self, bundle: Bundle, labels: Sequence[str]) -> None:
         manifest = bundle.manifest
-        model = load_keras(bundle.verified_keras())
-        outputs = [model.get_layer(name).output for name in ("logits", "evidence")]
-        self._network = keras.Model(model.input, outputs)
+        if unknown := [label for label in labels if label not in manifest.labels]:
+            raise ConfigError(
+                f"--teacher is '{bundle.folder}', which has never seen {unknown[0]!r}; leave this teacher out"
+            )
+        self._network = _asked_for_both(bundle)
         self._size = manifest.input_size
         self._places = [manifest.labels.index(label) for label in labels]
         self._lowered = tf.constant([_lowered(manifest) if label in manifest.pass_labels else 0.0 for label in labels])
@@ -90,15 +88,25 @@ class _Teacher:
         return tf.gather(logits, self._places, axis=-1) + self._lowered, tf.gather(evidence, self._places, axis=-1)
 
 
-def _require_alike(bundle: Bundle, labels: Sequence[str], recipe: Recipe) -> None:
-    if unknown := [label for label in labels if label not in bundle.manifest.labels]:
-        raise ConfigError(f"--teacher is {bundle.folder}, which has never seen {unknown[0]!r}; leave it out")
-    seen = bundle.manifest.even_contrast
-    if seen != recipe.even_contrast:
+def _asked_for_both(bundle: Bundle) -> keras.Model:
+    """Return a bundle's network, to be asked for logits and for evidence; ConfigError where it is built otherwise."""
+    size, count = bundle.manifest.input_size, len(bundle.manifest.labels)
+    try:
+        model = load_keras(bundle.verified_keras())
+        outputs = [model.get_layer(name).output for name in ("logits", "evidence")]
+        network = keras.Model(model.input, outputs)
+        shapes = tuple(network.input.shape[1:]), *(output.shape[-1] for output in network.outputs)
+        if shapes != ((size, size, 1), count, count):
+            raise ValueError(
+                f"it takes {shapes[0]} and tells {shapes[1]} labels, which is not what its model.json says"
+            )
+    except (ValueError, AttributeError, ModelError) as error:  # what Keras raises where a layer is absent or another
+        reason = str(error).split(". Existing layers", maxsplit=1)[0]
         raise ConfigError(
-            f"--teacher is {bundle.folder}, which sees frames at an --even-contrast of {seen:g}, and here they have "
-            f"{recipe.even_contrast:g}; train at {seen:g}, or leave it out"
-        )
+            f"--teacher is '{bundle.folder}', which cannot teach ({reason}); leave this teacher out, or train it "
+            "with this version of linecore"
+        ) from error
+    return network
 
 
 def _lowered(manifest: Manifest) -> float:
@@ -108,9 +116,10 @@ def _lowered(manifest: Manifest) -> float:
 
 
 def blended(batch: tf.Tensor, blends: int) -> tf.Tensor:
-    """Return *batch* with its first *blends* rows blended with as many of its last (Zhang et al. 2018).
+    """Return *batch*, a machine's share, with its first *blends* rows blended with its last (Zhang et al. 2018).
 
-    The shares lie evenly between 0 and 1: pictures come in random order, and a run that goes on needs no other chance.
+    How much of each lies evenly between nothing and all: pictures come in random order, and a run that goes on needs
+    no other chance.
     """
     first, last = batch[:blends], batch[batch.shape[0] - blends :]
     share = _along((tf.range(blends, dtype=tf.float32) + 0.5) / max(blends, 1), first)

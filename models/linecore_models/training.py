@@ -82,9 +82,9 @@ def train(
     """Teach *model*, and return it with the weights of the epoch whose validation loss was lowest.
 
     Adam on the categorical cross-entropy of the labels and on the class maps against the boxes, the rates falling along
-    a cosine, stopped early. *kept* is what a killed run left in the run folder, and where this one goes on from.
-    *teach* may add to what is known of a batch. The same seed on the same machine gives the same weights, also of a run
-    that went on.
+    a cosine, stopped early. *kept* is what a killed run left in the run folder, and where this one goes on from;
+    *teach* may make another lesson of what is known of a batch. The same seed on the same machine gives the same
+    weights, also of a run that went on.
     """
     learner = Learner(model, recipe, teaching.passes, around.machines, teach)
     return _Training(learner, Batches.of(teaching, recipe, model), validation, recipe, around).run(kept)

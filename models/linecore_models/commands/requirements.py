@@ -65,8 +65,12 @@ def require_beginning(weights: str, out: Path, *, prune: float = 0.0) -> Manifes
     return bundle.manifest
 
 
-def teachers_in(names: tuple[str, ...], out: Path) -> tuple[Bundle, ...]:
-    """Return the finished models that teach; raises ConfigError where one is not there, or would be replaced."""
+def teachers_in(names: tuple[str, ...], out: Path, even_contrast: float) -> tuple[Bundle, ...]:
+    """Return the finished models that teach.
+
+    Raises:
+        ConfigError: one is not there, would be replaced, or sees frames with more or less contrast.
+    """
     bundles = []
     for name in names:
         try:
@@ -76,6 +80,11 @@ def teachers_in(names: tuple[str, ...], out: Path) -> tuple[Bundle, ...]:
             raise ConfigError(f"--teacher is {name!r}, which cannot teach: {error}") from error
         if bundle.folder.resolve() == out.resolve():
             raise ConfigError(f"--out is '{out}', the model that --teacher names; name another folder with --out")
+        if (seen := bundle.manifest.even_contrast) != even_contrast:
+            raise ConfigError(
+                f"--teacher is {name!r}, which sees frames at an --even-contrast of {seen:g}, where this training has "
+                f"{even_contrast:g}; train at {seen:g}, or leave this teacher out"
+            )
         bundles.append(bundle)
     return tuple(bundles)
 

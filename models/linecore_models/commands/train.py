@@ -234,7 +234,7 @@ def train(
     if finished := require_beginning(str(recipe["weights"]), out, prune=recipe["prune"]):
         tell_forgotten(Console(), finished, others)
         recipe |= {key: value for key, value in taken_over(finished).items() if not _said(key)}
-    teaching = teachers_in(teachers, out)
+    teaching = teachers_in(teachers, out, recipe["even_contrast"])
     replaced = run_folder(out, force=force, resume=resume)
     machines = _machines()
     from linecore_models.machines import device_sentence
