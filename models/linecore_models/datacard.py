@@ -32,8 +32,8 @@ def data_card(
     images = [image for part in parts.values() for image in part]
     counts = {part: Counter(image.label for image in members) for part, members in parts.items()}
     mined = {part: sum(_is_mined(image) for image in members) for part, members in parts.items()}
-    # Duplicates are counted by the parts that the images were meant for.
     held = (*division.validation, *division.test)
+    # Duplicates are counted by the parts that the images were meant for.
     near = Counter(" and ".join(sorted(pair.parts, key=PARTS.index)) for pair in integrity.near)
     return DataCard(
         counts={label: {part: counts[part][label] for part in PARTS} for label in labels_of(images)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -65,10 +65,11 @@ def make_bundle(
         ConfigError: the data or the backbone's weights are not fit to train with.
     """
     material = read_material(order, recipe.seed)
-    data = _dataset(material, order, _learnt_from(order, recipe))
+    begun = finished_model(recipe.weights)
+    data = _dataset(material, order, begun)
     if around.machines.chief:
         show(data)
-    settings = _settings(recipe, order, material)
+    settings = _settings(recipe, order, material, begun)
     validation = _validation(material, order, recipe)
     teaching, network = _teaching(material, order), begun_network(material.labels, recipe)
     teach = teaching_by(order.teachers, material.labels, network)
@@ -179,12 +180,8 @@ def _held(material: Material) -> tuple[LabelledImage, ...]:
     return (*material.division.validation, *material.division.test)
 
 
-def _learnt_from(order: Order, recipe: Recipe) -> list[Manifest]:
-    begun = finished_model(recipe.weights)
-    return [model.manifest for model in (*order.teachers, *([begun] if begun else []))]
-
-
-def _dataset(material: Material, order: Order, finished: Sequence[Manifest]) -> Dataset:
+def _dataset(material: Material, order: Order, begun: Bundle | None) -> Dataset:
+    finished = [model.manifest for model in (*order.teachers, begun) if model]
     folders = folder_hashes(material.images)
     return Dataset(
         hash=_data_hash(folders),
@@ -220,7 +217,7 @@ def _split(material: Material, seed: int, validation_share: float) -> Split:
     )
 
 
-def _settings(recipe: Recipe, order: Order, material: Material) -> dict[str, Setting]:
+def _settings(recipe: Recipe, order: Order, material: Material, begun: Bundle | None) -> dict[str, Setting]:
     """Return all that the weights depend on: what must be the same for a run to go on after a kill."""
     settings: dict[str, Setting] = asdict(recipe)
     settings |= {f"weight_of_{folder}": weight for folder, weight in order.folder_weights.items()}
@@ -232,8 +229,8 @@ def _settings(recipe: Recipe, order: Order, material: Material) -> dict[str, Set
     # Where the file lies says nothing to others; what is in it does.
     for number, teacher in enumerate(order.teachers, 1):
         settings |= _named(f"teacher_{number}", teacher)
-    if finished := finished_model(recipe.weights):
-        settings |= _named("weights", finished)
+    if begun:
+        settings |= _named("weights", begun)
     elif recipe.weights not in (IMAGENET, NO_WEIGHTS) and Path(recipe.weights).is_file():
         settings |= {"weights": Path(recipe.weights).name, "weights_sha256": sha256_of(Path(recipe.weights))}
     images = material.division.train

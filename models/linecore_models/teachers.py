@@ -1,7 +1,8 @@
-"""Finished models that a network learns from, beside what is known of its pictures (Hinton et al. 2015).
+"""Finished models that a network learns from, beside what is known of its pictures.
 
-They see the very squares that it sees. Half of each batch are blends of two pictures, of which nobody knows the truth:
-what models agree on where they were not taught is what one of them can learn from the others (Beyer et al. 2022,
+It is knowledge distillation (Hinton et al. 2015, https://arxiv.org/abs/1503.02531). Teachers see the very squares
+that the network sees. Half of each batch are blends of two pictures, of which nobody knows the truth: what models agree
+on where they were not taught is what one of them can learn from the others (Beyer et al. 2022,
 https://arxiv.org/abs/2106.05237).
 """
 
@@ -116,7 +117,9 @@ def _lowered(manifest: Manifest) -> float:
 
 
 def blended(batch: tf.Tensor, blends: int) -> tf.Tensor:
-    """Return *batch*, a machine's share, with its first *blends* rows blended with its last (Zhang et al. 2018).
+    """Return *batch* (float32, N x ...), a machine's share, its first *blends* rows blended with its last.
+
+    It is mixup (Zhang et al. 2018, https://arxiv.org/abs/1710.09412) without labels.
 
     How much of each lies evenly between nothing and all: pictures come in random order, and a run that goes on needs
     no other chance.
