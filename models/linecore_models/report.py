@@ -18,8 +18,8 @@ FINDINGS = 8
 """How many of them are shown with pictures; metrics.json has them all."""
 
 PARTS: dict[Part, str] = {
-    "test": "held out, never used for any choice",
-    "validation": "held out, but used for choosing",
+    "test": "held out from its own training, never used for any choice in it",
+    "validation": "held out from its own training, but used for choosing",
     "train": "the very images that it was taught with",
     "all": "all images of the data",
 }
