@@ -49,7 +49,7 @@ card: .venv/dev
 	rm -rf runs/drawn
 	$(BIN)/linecore simulate --out runs/drawn --frames 420 --seed 4711
 	$(BIN)/python -m linecore_models.model_card $(NEU) runs/drawn --boxes $(NEU)/boxes.csv --unknown $(OTHER) \
-		--page docs/model-card.md
+		--readings models/cards/neu-box-free.csv --page docs/model-card.md
 
 # Compare ways to measure novelty, on the bundled model and what it was made from.
 novelty: .venv/dev runs/simulated

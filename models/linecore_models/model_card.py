@@ -6,7 +6,7 @@ The aims are written down here, so that a page cannot be kinder than they are.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from linecore_models.inquiry import Inquiry, evaluate_bundle
 from linecore_models.marked_page import write_marked
 from linecore_models.measurements import HeatMaps, Measurements, Novelty, Proportion, Stress, Thresholds
 from linecore_models.measuring import MeasuringProgress
+from linecore_models.readings import read_readings, rejected_by_reading
 from linecore_models.surfaces import write_surfaces
 
 
@@ -81,8 +82,17 @@ def headline(found: Measurements, drawn: Measurements) -> Iterator[Row]:
     yield _least("frames of the simulator, from a new seed", recognised.share, 0.95, k_of_n(recognised))
 
 
-def card(found: Measurements, drawn: Measurements, charts: Sequence[tuple[str, str]]) -> str:
-    """Return the figures as Markdown; *charts* are pairs of a picture's path and what it shows."""
+def card(
+    found: Measurements,
+    drawn: Measurements,
+    charts: Sequence[tuple[str, str]],
+    by_reading: Mapping[str, Proportion] | None = None,
+) -> str:
+    """Return the figures as Markdown.
+
+    *charts* are pairs of a picture's path and what it shows; *by_reading* says of the windows on which readers saw one
+    thing or another how many are called a defect.
+    """
     parts = [
         f"`{found.model}` {found.version}, {found.variant}, file {found.sha256[:12]}, measured on "
         f"{found.metrics.of} real frames that taught it nothing and chose none of its numbers.",
@@ -108,10 +118,14 @@ def card(found: Measurements, drawn: Measurements, charts: Sequence[tuple[str, s
         ),
     ]
     if found.good_steel and found.good_steel.by_class:
-        rows = [(name, f"{one.k} of {one.n}", percent(one.share)) for name, one in found.good_steel.by_class.items()]
         parts += [
             "### Box-free steel, by the class of the image around",
-            _table(("class", "called a defect", ""), rows),
+            _table(("class", "called a defect", ""), _shares(found.good_steel.by_class)),
+        ]
+    if by_reading:
+        parts += [
+            "### Box-free steel, by what readers saw on it",
+            _table(("two blind readings", "called a defect", ""), _shares(by_reading)),
         ]
     if found.heat_maps:
         parts += ["### Where heat maps point", _heat_maps(found.heat_maps)]
@@ -123,6 +137,10 @@ def card(found: Measurements, drawn: Measurements, charts: Sequence[tuple[str, s
         parts += ["### Under the conditions of a line", _stress(found.stress)]
     parts += [f"![{shows}]({path})" for path, shows in charts]
     return "\n\n".join(parts)
+
+
+def _shares(found: Mapping[str, Proportion]) -> Iterator[tuple[str, str, str]]:
+    return ((name, f"{one.k} of {one.n}", percent(one.share)) for name, one in found.items())
 
 
 def _least(measure: str, share: float, aim: float, figure: str) -> Row:
@@ -253,10 +271,20 @@ def _drawn(bundle: Bundle, folder: Path, console: Console) -> Measurements:
     "--boxes", required=True, type=click.Path(path_type=Path), help="Where the defects lie on the real frames."
 )
 @click.option("--unknown", multiple=True, type=click.Path(path_type=Path), help="Further folders of other surfaces.")
+@click.option("--readings", type=click.Path(path_type=Path), help="What was seen on the box-free steel, as CSV.")
 @click.option("--model", default="neu", show_default=True, help="A bundled model, or the folder of your own.")
 @click.option("--page", required=True, type=click.Path(path_type=Path), help="Markdown page to write the figures into.")
-def make_card(real: Path, simulated: Path, boxes: Path, unknown: tuple[Path, ...], model: str, page: Path) -> None:
+def make_card(
+    real: Path,
+    simulated: Path,
+    boxes: Path,
+    unknown: tuple[Path, ...],
+    readings: Path | None,
+    model: str,
+    page: Path,
+) -> None:
     """Measure a model on REAL frames of its test part and on SIMULATED ones from a new seed."""
+    seen = read_readings(readings) if readings else {}
     bundle, console = load_bundle(find_bundle(model, Path())), Console(stderr=True)
     images = with_boxes(read_folders([real]), boxes)
     with tempfile.TemporaryDirectory() as folder:
@@ -266,7 +294,8 @@ def make_card(real: Path, simulated: Path, boxes: Path, unknown: tuple[Path, ...
         with MeasuringProgress(console) as progress:
             found, exhibits = evaluate_bundle(bundle, images, inquiry, clock=SystemClock(), watch=progress)
     drawn = _drawn(bundle, simulated, console)
-    write_marked(page, "make card", card(found, drawn, _charts(found, exhibits, page)))
+    by_reading = rejected_by_reading(exhibits, seen) if seen else None
+    write_marked(page, "make card", card(found, drawn, _charts(found, exhibits, page), by_reading))
     for row in headline(found, drawn):
         click.echo(f"{'met   ' if row.met else 'MISSED'}  {row.measure}: {row.figure} (aim {row.aim})")
 
