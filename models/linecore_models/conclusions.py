@@ -155,5 +155,5 @@ def _gate(found: Measurements) -> Iterator[Conclusion]:
     if good is None:
         yield Conclusion("Overkill", "care", "Not measured: there is no frame of good product among these images.")
     else:
-        kind = "frames of good product" if found.overkill else "windows of good steel between the defects"
+        kind = "frames of good product" if found.overkill else "windows that no box touches"
         yield Conclusion("Overkill", level_below(good.share, OVERKILL), f"It rejects {k_of_n(good, kind)}.")

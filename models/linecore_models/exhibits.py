@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from linecore_models.answers import Answers
 from linecore_models.curves import Curve, Floats
 from linecore_models.dataset import LabelledImage
@@ -27,6 +30,15 @@ class Exhibits:
     window_answers: Answers | None = None
     known_distances: Floats | None = None  # N: how novel each judged image is
     other_distances: Mapping[str, Floats] = field(default_factory=dict)  # folder -> the same of its images
+
+    @property
+    def windows_rejected(self) -> npt.NDArray[np.bool_]:
+        """Which of the windows are called a defect."""
+        if self.window_answers is None:
+            return np.zeros(0, np.bool_)
+        passes = np.array([label in self.manifest.pass_labels for label in self.manifest.labels])
+        rejected: npt.NDArray[np.bool_] = ~passes[self.window_answers.scores.argmax(axis=1)]
+        return rejected
 
     @property
     def region_threshold(self) -> float:

@@ -17,7 +17,7 @@ from linecore_models.heatmap import heatmap, segment
 from linecore_models.measurements import FrameAnswer, Outcome
 
 WORST = 24
-OVERKILLED = 6
+OVERKILLED = 24
 SNAPSHOTS = 12
 SNAPSHOT_SIDE = 150  # pixels
 
@@ -65,15 +65,11 @@ def typical(frames: Sequence[FrameAnswer], exhibits: Exhibits) -> list[Exhibit]:
 
 
 def overkilled(exhibits: Exhibits, limit: int = OVERKILLED) -> list[Exhibit]:
-    """Return the windows of good steel that were taken for a defect, the surest mistakes first."""
-    answers, labels = exhibits.window_answers, exhibits.manifest.labels
+    """Return the windows that no box touches and that are called a defect, the surest first."""
+    answers = exhibits.window_answers
     if answers is None:
         return []
-    rejected = [
-        index
-        for index, answer in enumerate(answers.scores.argmax(axis=1).tolist())
-        if labels[answer] not in exhibits.manifest.pass_labels
-    ]
+    rejected: list[int] = np.flatnonzero(exhibits.windows_rejected).tolist()
     rejected.sort(key=lambda index: -float(answers.scores[index].max()))
     return [_exhibit(exhibits, exhibits.windows, answers, index, "overkill") for index in rejected[:limit]]
 

@@ -107,7 +107,7 @@ class Stress(_Section):
 
 
 class GoodSteel(_Section):
-    """Box-free windows of the images, mirrored out: product that is good, judged as it is served."""
+    """Box-free windows of the images, mirrored out: product that is taken for good, judged as it is served."""
 
     least_share: Share = Field(description="of the image's shorter side, that both sides of a window have at least")
     overkill: Proportion = Field(description="given a defect's label")

@@ -86,12 +86,12 @@ def card(
     found: Measurements,
     drawn: Measurements,
     charts: Sequence[tuple[str, str]],
-    by_reading: Mapping[str, Proportion] | None = None,
+    by_reading: Mapping[str, Proportion],
 ) -> str:
     """Return the figures as Markdown.
 
-    *charts* are pairs of a picture's path and what it shows; *by_reading* says of the windows on which readers saw one
-    thing or another how many are called a defect.
+    *charts* are pairs of a picture's path and what it shows; *by_reading* says how many of the box-free windows are
+    called a defect, by what was seen on them.
     """
     parts = [
         f"`{found.model}` {found.version}, {found.variant}, file {found.sha256[:12]}, measured on "
@@ -124,8 +124,8 @@ def card(
         ]
     if by_reading:
         parts += [
-            "### Box-free steel, by what readers saw on it",
-            _table(("two blind readings", "called a defect", ""), _shares(by_reading)),
+            "### Box-free steel, by what a vision model saw on it",
+            _table(("its two readings", "called a defect", ""), _shares(by_reading)),
         ]
     if found.heat_maps:
         parts += ["### Where heat maps point", _heat_maps(found.heat_maps)]
@@ -284,7 +284,7 @@ def make_card(
     page: Path,
 ) -> None:
     """Measure a model on REAL frames of its test part and on SIMULATED ones from a new seed."""
-    seen = read_readings(readings) if readings else {}
+    seen = read_readings(readings) if readings else None
     bundle, console = load_bundle(find_bundle(model, Path())), Console(stderr=True)
     images = with_boxes(read_folders([real]), boxes)
     with tempfile.TemporaryDirectory() as folder:
@@ -293,8 +293,8 @@ def make_card(
         )
         with MeasuringProgress(console) as progress:
             found, exhibits = evaluate_bundle(bundle, images, inquiry, clock=SystemClock(), watch=progress)
+    by_reading = rejected_by_reading(exhibits, seen) if seen is not None else {}
     drawn = _drawn(bundle, simulated, console)
-    by_reading = rejected_by_reading(exhibits, seen) if seen else None
     write_marked(page, "make card", card(found, drawn, _charts(found, exhibits, page), by_reading))
     for row in headline(found, drawn):
         click.echo(f"{'met   ' if row.met else 'MISSED'}  {row.measure}: {row.figure} (aim {row.aim})")

@@ -1,6 +1,6 @@
-"""What readers see on box-free steel: who draws boxes leaves defects out, and a window is called good all the same.
+"""What is seen on box-free steel: boxes leave defects out, and a window is taken for good all the same.
 
-A reading is of the window alone, without the picture around it and without what a model says of it.
+A reading is of the window alone, without the picture around it and without what the model says of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DEFECT, GOOD, UNSURE = "defect", "good", "unsure"
 
 KINDS = {(DEFECT, DEFECT): "a defect in both readings", (GOOD, GOOD): "good in both readings"}
 
-OTHERWISE = "unsure, or not alike"
+OTHERWISE = "unsure, or the two differ"
 
 
 def read_readings(path: Path) -> Mapping[str, str]:
@@ -44,16 +44,15 @@ def rejected_by_reading(exhibits: Exhibits, kinds: Mapping[str, str]) -> dict[st
     """Return how many of the box-free windows are called a defect, by what was seen on them.
 
     Raises:
-        ConfigError: a window was not read.
+        ConfigError: there is a window that was not read.
     """
-    if exhibits.window_answers is None:
-        return {}
     names = [window.name for window in exhibits.windows]
     if missing := [name for name in names if name not in kinds]:
-        raise ConfigError(f"no reading of {missing[0]}, nor of {len(missing) - 1} more of {len(names)} windows")
-    manifest = exhibits.manifest
-    passes = np.array([label in manifest.pass_labels for label in manifest.labels])
-    rejected = ~passes[exhibits.window_answers.scores.argmax(axis=1)]
+        raise ConfigError(
+            f"--readings has nothing of {len(missing)} of the {len(names)} windows, the first is {missing[0]}; have "
+            "them read too"
+        )
+    rejected = exhibits.windows_rejected
     seen = np.array([kinds[name] for name in names])
     return {
         kind: Proportion.of(int(rejected[seen == kind].sum()), int((seen == kind).sum()))

@@ -80,7 +80,7 @@ def good_steel_section(exhibits: Exhibits) -> GoodSteel | None:
     rejected = {label: answered[label] for label in manifest.labels if label not in manifest.pass_labels}
     scores = exhibits.window_answers.scores
     failed = int((sure(scores, manifest) & ~judged_good(scores, manifest)).sum())
-    wrong = ~_passes(manifest)[scores.argmax(axis=1)]
+    wrong = exhibits.windows_rejected
     classes = np.array([window.class_of_file for window in exhibits.windows])
     spread = tuple(sorted(set(manifest.data.spread) & set(classes.tolist())))
     elsewhere = ~np.isin(classes, spread)

@@ -96,7 +96,7 @@ def test_the_answer_comes_first_and_the_worst_before_the_rest(page: str) -> None
         "The answer",
         "Worst first",
         "What it gets right, label by label",
-        "Good steel between the defects",
+        "Steel that no box touches",
         "Under the conditions of a line",
         "Does its confidence mean what it says?",
         "Do heat maps show the defect?",
