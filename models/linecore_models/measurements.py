@@ -104,6 +104,9 @@ class Stress(_Section):
         None, description="of these, where a person looks below the bundle's min_confidence"
     )
     overkill: Proportion | None
+    hardest: dict[str, Count] = Field(
+        {}, description="frame that is wrong under some condition -> under how many, the most first"
+    )
 
 
 class GoodSteel(_Section):

@@ -27,6 +27,9 @@ from linecore_models.measuring import MeasuringProgress
 from linecore_models.readings import read_readings, rejected_by_reading
 from linecore_models.surfaces import write_surfaces
 
+HARDEST = 12
+"""Frames that a card names, of those that are wrong under some condition."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -218,7 +221,7 @@ def _served(thresholds: Thresholds) -> str:
 
 
 def _stress(stress: Stress) -> str:
-    return _table(
+    table = _table(
         ("condition", "severity", "right", "", "escapes", "ECE"),
         (
             (
@@ -232,6 +235,11 @@ def _stress(stress: Stress) -> str:
             for row in (stress.clean, *stress.rows)
         ),
     )
+    if not stress.hardest:
+        return table
+    hardest = ", ".join(f"`{name}` under {count}" for name, count in list(stress.hardest.items())[:HARDEST])
+    found = f"{len(stress.hardest)} of {stress.clean.accuracy.n}"
+    return f"{table}\n\n{found} frames are wrong under some condition; the most often: {hardest}."
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

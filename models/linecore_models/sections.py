@@ -130,6 +130,7 @@ def stress_section(table: StressTable, truth: Indices, manifest: Manifest) -> St
         escapes=_proportion(table.escapes, defects * len(table.rows)),
         passed=_proportion(table.passed, defects * len(table.rows)),
         overkill=_proportion(table.overkill, good * len(table.rows)),
+        hardest=table.hardest,
     )
 
 

@@ -6,6 +6,7 @@ Conditions change the picture at its native size, as the camera gives it, before
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,7 @@ class Endured:
     confidence: float  # mean, of the labels that were answered
     calibration_error: float  # expected calibration error, 0..1
     passed: int  # defects that pass on a line that asks a person below the bundle's min_confidence
+    wrong: tuple[str, ...]  # the images that were given another label than theirs, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ class StressTable:
     def worst(self) -> Endured:
         """The condition of the lowest accuracy; the first of several."""
         return min(self.rows, key=lambda row: row.score.accuracy)
+
+    @property
+    def hardest(self) -> dict[str, int]:
+        """Name of each image that is wrong under some condition -> under how many, the most first."""
+        return dict(Counter(name for row in self.rows for name in row.wrong).most_common())
 
     @property
     def judged(self) -> int:
@@ -191,6 +198,7 @@ def stress_table(
                 float(scores.max(axis=1).mean()),
                 reliability_of(scores, truth).ece,
                 int((judged_good(scores, manifest) & ~np.isin(truth, _passes(manifest))).sum()),
+                tuple(images[index].name for index in np.flatnonzero(answers != truth).tolist()),
             )
         )
     watch(len(rows), len(rows))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,9 @@ def test_the_figures_stand_between_the_marks_and_the_rest_stays(page: tuple[Path
     for heading in ("By class", "Where heat maps point", "Other surfaces", "What a threshold", "conditions of a line"):
         assert heading in text
     assert text.count("| Gaussian noise | sigma 20 |") == 1
+    assert re.search(
+        r"of 9 frames are wrong under some condition; the most often: `plates/\w+/\w+\.png` under \d+", text
+    )
 
 
 def test_every_aim_is_told_whether_it_is_met_or_missed(page: tuple[Path, str]) -> None:
@@ -93,6 +97,7 @@ def test_box_free_steel_is_told_by_class_and_by_what_was_seen_on_it(
     assert f"| unsure, or the two differ | {rejected.k} of {rejected.n} |" in text
     for name, one in found.good_steel.by_class.items():
         assert f"| {name} | {one.k} of {one.n} |" in text
+    assert "frames are wrong under some condition" not in text  # for none was asked about
     assert "what a vision model saw" not in card(found, found, [], {})
 
 

@@ -118,6 +118,11 @@ def test_the_page_says_what_was_measured(page: str, judgement: tuple[Measurement
     stress = judgement[0].stress
     assert stress is not None
     assert words.count(" of 5 ") > len(stress.rows)
+    (name, count), *_ = stress.hardest.items()
+    assert (
+        f"{len(stress.hardest)} of 5 frames are wrong under some condition; the most often: {name} under {count}"
+        in words
+    )
 
 
 def test_names_from_outside_cannot_become_markup(page: str) -> None:

@@ -58,6 +58,14 @@ def test_each_condition_is_counted_by_itself(images: list[LabelledImage], manife
     assert (blind.score.correct, blind.score.escapes, blind.score.overkill) == (1, 0, 1)
     assert (glare.score.correct, glare.score.escapes, glare.score.overkill) == (2, 0, 1)
     assert blind.interval == wilson_interval(1, 4)
+    assert blind.wrong == ("plates/ok/0.png", "plates/scratches/2.png", "plates/scratches/3.png")
+    assert glare.wrong == ("plates/ok/0.png", "plates/patches/1.png")
+    assert list(table.hardest.items()) == [
+        ("plates/ok/0.png", 2),
+        ("plates/scratches/2.png", 1),
+        ("plates/scratches/3.png", 1),
+        ("plates/patches/1.png", 1),
+    ]
     assert blind.confidence == pytest.approx(0.8)
     assert blind.calibration_error == pytest.approx(0.8 - 0.25)
 
