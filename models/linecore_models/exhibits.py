@@ -33,7 +33,7 @@ class Exhibits:
 
     @property
     def windows_rejected(self) -> npt.NDArray[np.bool_]:
-        """Which of the windows are called a defect."""
+        """Which of the windows are called a defect: bool, one for each; empty where they were not judged."""
         if self.window_answers is None:
             return np.zeros(0, np.bool_)
         passes = np.array([label in self.manifest.pass_labels for label in self.manifest.labels])
